@@ -1,0 +1,1 @@
+//! SQS on one machine: its wire protocol and its semantics, on any clock.

@@ -1,0 +1,1 @@
+//! How the AWS SDK is reached: region, credentials, endpoint, TLS, timeouts, clock.

@@ -1,0 +1,1 @@
+//! From what Withings answers to health records.

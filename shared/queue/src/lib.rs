@@ -1,0 +1,1 @@
+//! The messages on the queues, and how a batch of them is handled.

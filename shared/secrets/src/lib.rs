@@ -1,0 +1,1 @@
+//! Secrets from Secrets Manager, and what is sealed under them.

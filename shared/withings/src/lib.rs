@@ -1,0 +1,1 @@
+//! The Withings API: its requests, envelopes, answers and errors.
