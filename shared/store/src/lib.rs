@@ -1,1 +1,25 @@
 //! The seven tables: their items, and the conditional writes that keep them true.
+//!
+//! One module per noun. Every write that could meet another one carries a condition, and what a failed
+//! condition means is part of the method's result, never an error. Errors are infrastructure only, and
+//! are all [`StoreError`]. Which function may open which table: `docs/tables.md`.
+
+mod error;
+pub mod item;
+
+pub mod budget;
+pub mod connections;
+pub mod marks;
+pub mod notifications;
+pub mod records;
+
+use afferent_aws::{Aws, Service};
+
+pub use aws_sdk_dynamodb::Client;
+pub use error::StoreError;
+
+/// One DynamoDB client for all the tables of a function.
+#[must_use]
+pub fn client(aws: &Aws) -> Client {
+    Client::new(&aws.config(Service::DynamoDb))
+}

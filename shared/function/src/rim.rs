@@ -1,0 +1,89 @@
+//! The rim: what differs between Lambda, one machine and a simulation, and nothing else.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use afferent_aws::Aws;
+use afferent_domain::{Clock, Dice, Timestamp};
+use afferent_http::{Call, Http, HttpError, Sending};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::{Env, StartError};
+
+/// The clock, the dice, the network and AWS, as one function sees them.
+#[derive(Clone)]
+pub struct Rim {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub dice: Arc<dyn Dice>,
+    /// The way to Withings and to customers' endpoints.
+    pub http: Arc<dyn Http>,
+    /// The way to AWS.
+    pub aws: Aws,
+}
+
+impl Rim {
+    /// The rim on Lambda, without a way to other people's servers: a function that speaks to AWS alone
+    /// links no second HTTP client. See [`Rim::reaching`].
+    ///
+    /// # Errors
+    /// A variable that Lambda always sets is missing.
+    pub fn lambda(env: &Env) -> Result<Self, StartError> {
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            dice: Arc::new(SystemDice::default()),
+            http: Arc::new(NoHttp),
+            aws: Aws::from_env(|name| env.optional(name))?,
+        })
+    }
+
+    /// The same rim with a way out.
+    #[must_use]
+    pub fn reaching(self, http: impl Http + 'static) -> Self {
+        Self { http: Arc::new(http), ..self }
+    }
+}
+
+/// The system's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The system's cryptographic randomness.
+#[derive(Clone, Debug)]
+pub struct SystemDice {
+    random: SystemRandom,
+}
+
+impl Default for SystemDice {
+    fn default() -> Self {
+        Self { random: SystemRandom::new() }
+    }
+}
+
+impl Dice for SystemDice {
+    fn roll(&self) -> u64 {
+        let mut bytes = [0; 8];
+        // The only failure is an operating system without randomness; a function without it must not go on.
+        #[expect(clippy::expect_used, reason = "nothing can be drawn without the system's randomness")]
+        self.random.fill(&mut bytes).expect("the operating system gives randomness");
+        u64::from_le_bytes(bytes)
+    }
+}
+
+/// For functions that never call out: every call is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHttp;
+
+impl Http for NoHttp {
+    fn send(&self, _: Call) -> Sending<'_> {
+        Box::pin(async { Err(HttpError::Request) })
+    }
+}

@@ -1,0 +1,177 @@
+//! Sending to a queue, and moving the alarm of a message.
+
+use std::time::Duration;
+
+use afferent_aws::{Aws, Service};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName, SendMessageBatchRequestEntry};
+
+/// SQS: at most ten entries in a batch.
+const BATCH: usize = 10;
+/// SQS: `DelaySeconds` is 0 to 900.
+pub(crate) const MAX_DELAY_SECS: u64 = 900;
+/// SQS: a visibility timeout is 0 to 43,200 s (12 h).
+pub(crate) const MAX_VISIBILITY_SECS: u64 = 43_200;
+
+/// SQS did not take something. The text is for the operator's log.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("SQS {operation} failed: {cause}")]
+pub struct QueueError {
+    /// The operation that failed.
+    pub operation: &'static str,
+    /// What SQS or the network said.
+    pub cause: String,
+}
+
+impl QueueError {
+    fn new(operation: &'static str, error: &(impl std::error::Error + 'static)) -> Self {
+        Self { operation, cause: DisplayErrorContext(error).to_string() }
+    }
+}
+
+/// One message to send.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sending {
+    /// The message's body, at most 1 MiB.
+    pub body: String,
+    /// The fair-queue group, at most 128 characters: a noisy group does not slow the others.
+    pub group: Option<String>,
+    /// Invisible for this long first; at most 15 minutes, more is cut to that.
+    pub delay: Duration,
+}
+
+/// One queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue at `url`.
+    #[must_use]
+    pub fn new(aws: &Aws, url: String) -> Self {
+        Self { client: Client::new(&aws.config(Service::Sqs)), url }
+    }
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// SQS is out of reach or refuses the message.
+    pub async fn send(&self, message: Sending) -> Result<(), QueueError> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(message.body)
+            .set_message_group_id(message.group)
+            .set_delay_seconds(delay_seconds(message.delay))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| QueueError::new("SendMessage", &error))
+    }
+
+    /// Sends many messages in batches of ten. Stops at the first batch that fails as a whole; of a batch
+    /// that fails in part the rest is sent.
+    ///
+    /// # Errors
+    /// Any message was not taken. Which ones is not told: the caller repeats all, since messages may double.
+    pub async fn send_all(&self, messages: Vec<Sending>) -> Result<(), QueueError> {
+        const OPERATION: &str = "SendMessageBatch";
+        for batch in messages.chunks(BATCH) {
+            let entries = batch
+                .iter()
+                .enumerate()
+                .map(|(index, message)| {
+                    SendMessageBatchRequestEntry::builder()
+                        .id(index.to_string())
+                        .message_body(&message.body)
+                        .set_message_group_id(message.group.clone())
+                        .set_delay_seconds(delay_seconds(message.delay))
+                        .build()
+                })
+                .collect::<Result<_, _>>()
+                .map_err(|error| QueueError::new(OPERATION, &error))?;
+            let answer = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries))
+                .send()
+                .await
+                .map_err(|error| QueueError::new(OPERATION, &error))?;
+            // HTTP 200 can hide failures of single entries.
+            if let Some(failed) = answer.failed().first() {
+                return Err(QueueError { operation: OPERATION, cause: failed.code().to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes each message (by its receipt handle) visible again after its wait, counted from now; a wait of
+    /// more than 12 h is cut to that. SQS refuses a visibility that would end more than 12 h after the
+    /// receive; such a message keeps the alarm it has.
+    ///
+    /// # Errors
+    /// SQS is out of reach. A single entry that fails is logged and not an error: the alarm is not the truth.
+    pub async fn alarm(&self, messages: &[(String, Duration)]) -> Result<(), QueueError> {
+        const OPERATION: &str = "ChangeMessageVisibilityBatch";
+        for batch in messages.chunks(BATCH) {
+            let entries = batch
+                .iter()
+                .enumerate()
+                .map(|(index, (handle, wait))| {
+                    let secs = seconds_up(*wait).min(MAX_VISIBILITY_SECS);
+                    ChangeMessageVisibilityBatchRequestEntry::builder()
+                        .id(index.to_string())
+                        .receipt_handle(handle)
+                        .visibility_timeout(i32::try_from(secs).unwrap_or(i32::MAX))
+                        .build()
+                })
+                .collect::<Result<_, _>>()
+                .map_err(|error| QueueError::new(OPERATION, &error))?;
+            let answer = self
+                .client
+                .change_message_visibility_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries))
+                .send()
+                .await
+                .map_err(|error| QueueError::new(OPERATION, &error))?;
+            for failed in answer.failed() {
+                tracing::warn!(code = failed.code(), "SQS kept a message's visibility as it was");
+            }
+        }
+        Ok(())
+    }
+
+    /// How many messages are received and not yet deleted. SQS's figure is approximate and up to a minute old.
+    ///
+    /// # Errors
+    /// SQS is out of reach.
+    pub async fn in_flight(&self) -> Result<u64, QueueError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(name.clone())
+            .send()
+            .await
+            .map_err(|error| QueueError::new("GetQueueAttributes", &error))?;
+        Ok(answer.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or(0))
+    }
+}
+
+/// Whole seconds, rounded up: an alarm never rings early.
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn delay_seconds(delay: Duration) -> Option<i32> {
+    match seconds_up(delay).min(MAX_DELAY_SECS) {
+        0 => None,
+        secs => i32::try_from(secs).ok(),
+    }
+}

@@ -1,0 +1,48 @@
+//! What can go wrong with a table: always infrastructure, or an item that we did not write.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// DynamoDB did not do what was asked, for a reason that is no condition of ours.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB refused or was out of reach, after the SDK's own retries.
+    #[error("DynamoDB {operation} failed: {cause}")]
+    Failed {
+        /// The operation.
+        operation: &'static str,
+        /// The code or the chain of causes; DynamoDB's messages do not repeat item values.
+        cause: String,
+    },
+    /// Another transaction was at the same item; try again.
+    #[error("DynamoDB {operation} met another transaction on the same item")]
+    Conflict {
+        /// The operation.
+        operation: &'static str,
+    },
+    /// An item lacks an attribute or has one of another type. Names the attribute, never its value.
+    #[error("an item of {table} has no usable attribute {attribute}")]
+    Item {
+        /// Which table's item.
+        table: &'static str,
+        /// The attribute.
+        attribute: String,
+    },
+}
+
+impl StoreError {
+    /// From what the SDK says.
+    pub fn failed<E>(operation: &'static str) -> impl Fn(SdkError<E>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        move |error| match error.code() {
+            Some("TransactionConflictException" | "TransactionInProgressException") => Self::Conflict { operation },
+            _ => Self::Failed { operation, cause: DisplayErrorContext(&error).to_string() },
+        }
+    }
+
+    /// An expression or request that the SDK would not build: a fault of ours.
+    pub fn unbuilt(operation: &'static str) -> impl Fn(aws_sdk_dynamodb::error::BuildError) -> Self {
+        move |error| Self::Failed { operation, cause: error.to_string() }
+    }
+}

@@ -1,0 +1,262 @@
+//! The `notifications` table: one item per notification that `ingest` accepted, until its end is told.
+//!
+//! Key: `notification`. Every one ends as satisfied, recorded or quarantined; the index `by_state` counts
+//! them by day, which is the proof that none was lost: accepted = satisfied + recorded + quarantined + waiting.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use afferent_domain::Timestamp;
+use afferent_domain::id::NotificationId;
+use afferent_domain::notification::Quarantine;
+use afferent_domain::service::Service;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Select};
+
+use crate::StoreError;
+use crate::item::{Item, Reading, n, s};
+
+/// How long the item of a notification is kept once it has ended. Quarantined ones are kept until replayed.
+const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// Where a notification stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// A service that it names is not read yet.
+    Waiting,
+    /// Pulls have brought the records to what Withings holds.
+    Satisfied,
+    /// It was the data itself, and is a record.
+    Recorded,
+    /// It cannot be acted upon; kept with the reason.
+    Quarantined,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Satisfied, Self::Recorded, Self::Quarantined];
+
+    /// As the table has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Satisfied => "satisfied",
+            Self::Recorded => "recorded",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// A notification that comes in.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Its id.
+    pub id: NotificationId,
+    /// When `ingest` took it.
+    pub received: Timestamp,
+    /// Its body, as text or (if it was no text) base64.
+    pub body: String,
+    /// Its category's number, if it could be read.
+    pub appli: Option<u32>,
+    /// The Withings user, if it could be read.
+    pub userid: Option<String>,
+}
+
+/// How a notification begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning<'a> {
+    /// It waits for pulls of these services (at least one).
+    Waiting(&'a [Service]),
+    /// It is a record already.
+    Recorded,
+    /// It cannot be acted upon.
+    Quarantined(Quarantine),
+}
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Notifications {
+    client: Client,
+    table: String,
+}
+
+impl Notifications {
+    /// The table called `table`.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Stores an incoming notification, unless it is stored already (its message was delivered twice); tells
+    /// where it stands now.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn accept(&self, incoming: &Incoming, beginning: Beginning<'_>) -> Result<State, StoreError> {
+        let state = match beginning {
+            Beginning::Waiting(_) => State::Waiting,
+            Beginning::Recorded => State::Recorded,
+            Beginning::Quarantined(_) => State::Quarantined,
+        };
+        let mut item: Item = HashMap::from([
+            ("notification".to_owned(), s(incoming.id.as_str())),
+            ("received_ms".to_owned(), n(incoming.received.as_millis())),
+            ("body".to_owned(), s(&incoming.body)),
+            ("state".to_owned(), s(state.name())),
+            ("state_day".to_owned(), s(state_day(state, incoming.received))),
+        ]);
+        if let Some(appli) = incoming.appli {
+            item.insert("appli".to_owned(), n(appli));
+        }
+        if let Some(userid) = &incoming.userid {
+            item.insert("userid".to_owned(), s(userid));
+        }
+        match beginning {
+            Beginning::Waiting(services) => {
+                let pending = services.iter().map(|service| service.name().to_owned()).collect();
+                item.insert("pending".to_owned(), AttributeValue::Ss(pending));
+            }
+            Beginning::Recorded => {
+                item.insert("expires_at".to_owned(), n((incoming.received + KEPT).as_secs()));
+            }
+            Beginning::Quarantined(reason) => {
+                item.insert("reason".to_owned(), s(reason.reason()));
+                if let (Quarantine::UnknownUser, Some(userid)) = (reason, &incoming.userid) {
+                    item.insert("awaits".to_owned(), s(userid));
+                }
+            }
+        }
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(notification)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(state),
+            Err(error) => match error.as_service_error() {
+                Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(stored)) => {
+                    read_state(&stored.item.clone().unwrap_or_default())
+                }
+                _ => Err(StoreError::failed("PutItem")(error)),
+            },
+        }
+    }
+
+    /// A pull of `service` has satisfied the notification; when the last of its services has, it ends.
+    /// Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn satisfy(&self, id: &NotificationId, service: Service) -> Result<(), StoreError> {
+        let answer = self
+            .update(id)
+            .update_expression("DELETE pending :service")
+            .condition_expression("attribute_exists(notification)")
+            .expression_attribute_values(":service", AttributeValue::Ss(vec![service.name().to_owned()]))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        let item = match answer {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            // Erased meanwhile.
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                return Ok(());
+            }
+            Err(error) => return Err(StoreError::failed("UpdateItem")(error)),
+        };
+        let reading = Reading::new("notifications", &item);
+        if !reading.set("pending").is_empty() || read_state(&item)? != State::Waiting {
+            return Ok(());
+        }
+        let received = Timestamp::from_millis(reading.number("received_ms")?);
+        let ended = self
+            .update(id)
+            .update_expression("SET #state = :satisfied, state_day = :day, expires_at = :expires")
+            .condition_expression("#state = :waiting AND attribute_not_exists(pending)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":waiting", s(State::Waiting.name()))
+            .expression_attribute_values(":satisfied", s(State::Satisfied.name()))
+            .expression_attribute_values(":day", s(state_day(State::Satisfied, received)))
+            .expression_attribute_values(":expires", n((received + KEPT).as_secs()))
+            .send()
+            .await;
+        match ended {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+            Err(error) => Err(StoreError::failed("UpdateItem")(error)),
+        }
+    }
+
+    /// Where the notification stands; `None` if there is no such one.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn state(&self, id: &NotificationId) -> Result<Option<State>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("notification", s(id.as_str()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::failed("GetItem"))?;
+        answer.item.map(|item| read_state(&item)).transpose()
+    }
+
+    /// How many of the notifications that were received on `day` (`YYYY-MM-DD`, UTC) stand at `state`.
+    /// Eventually consistent.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn count(&self, state: State, day: &str) -> Result<u64, StoreError> {
+        let mut count = 0;
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("by_state")
+                .key_condition_expression("state_day = :day")
+                .expression_attribute_values(":day", s(format!("{}#{day}", state.name())))
+                .select(Select::Count)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::failed("Query"))?;
+            count += u64::try_from(page.count).unwrap_or(0);
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
+    fn update(&self, id: &NotificationId) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key("notification", s(id.as_str()))
+    }
+}
+
+/// The UTC day of an instant, `YYYY-MM-DD`.
+#[must_use]
+pub fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
+fn state_day(state: State, received: Timestamp) -> String {
+    format!("{}#{}", state.name(), day(received))
+}
+
+fn read_state(item: &Item) -> Result<State, StoreError> {
+    let name = Reading::new("notifications", item).text("state")?;
+    State::of(name).ok_or(StoreError::Item { table: "notifications", attribute: "state".to_owned() })
+}

@@ -1,0 +1,142 @@
+//! The `records` table: the current state of every health record, and the public contract. Its stream is
+//! where events come from.
+//!
+//! Key: `user`, `record`. An item has the very shape of the record's JSON (see [`crate::item`]).
+
+use std::collections::HashMap;
+
+use afferent_domain::id::{RecordId, UserId};
+use afferent_domain::record::Record;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+
+use crate::StoreError;
+use crate::item::{Item, from_json, n, s, to_json};
+
+/// DynamoDB: at most 100 keys in a `BatchGetItem`.
+const KEYS_PER_READ: usize = 100;
+
+/// How often keys that DynamoDB left unprocessed are asked for again before it counts as a failure.
+const READ_ROUNDS: usize = 8;
+
+/// The table.
+#[derive(Clone, Debug)]
+pub struct Records {
+    client: Client,
+    table: String,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is stored.
+    Stored,
+    /// Somebody stored another revision since the record was read: read it again and compare.
+    Overtaken,
+}
+
+impl Records {
+    /// The table called `table`.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or the item is no record.
+    pub async fn get(&self, user: &UserId, record: &RecordId) -> Result<Option<Record>, StoreError> {
+        let mut found = self.get_many(user, std::slice::from_ref(record)).await?;
+        Ok(found.remove(record))
+    }
+
+    /// Those of the user's records that exist, by strongly consistent reads.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is no record.
+    pub async fn get_many(
+        &self,
+        user: &UserId,
+        records: &[RecordId],
+    ) -> Result<HashMap<RecordId, Record>, StoreError> {
+        const OPERATION: &str = "BatchGetItem";
+        let mut found = HashMap::new();
+        for ids in records.chunks(KEYS_PER_READ) {
+            let mut keys: Vec<Item> = ids
+                .iter()
+                .map(|id| {
+                    HashMap::from([
+                        ("user".to_owned(), s(user.as_str())),
+                        ("record".to_owned(), s(id.as_str())),
+                    ])
+                })
+                .collect();
+            for round in 0.. {
+                let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.table, wanted.map_err(StoreError::unbuilt(OPERATION))?)
+                    .send()
+                    .await
+                    .map_err(StoreError::failed(OPERATION))?;
+                for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                    let record = from_item(&item)?;
+                    found.insert(record.record.clone(), record);
+                }
+                keys = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
+                if keys.is_empty() {
+                    break;
+                }
+                if round == READ_ROUNDS {
+                    return Err(StoreError::Failed { operation: OPERATION, cause: "keys stay unprocessed".into() });
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50 << round)).await;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Stores a revision, on the condition that the one before it is the stored one (for revision 1: that
+    /// there is none).
+    ///
+    /// # Errors
+    /// DynamoDB fails, or the item is over its 400 KB.
+    pub async fn put(&self, record: &Record) -> Result<Written, StoreError> {
+        const OPERATION: &str = "PutItem";
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(record)?));
+        let put = if record.rev == 1 {
+            put.condition_expression("attribute_not_exists(#record)").expression_attribute_names("#record", "record")
+        } else {
+            put.condition_expression("rev = :before").expression_attribute_values(":before", n(record.rev - 1))
+        };
+        match put.send().await {
+            Ok(_) => Ok(Written::Stored),
+            Err(error) => match error.as_service_error() {
+                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(Written::Overtaken),
+                _ => Err(StoreError::failed(OPERATION)(error)),
+            },
+        }
+    }
+}
+
+/// The item of a record.
+///
+/// # Errors
+/// Serialising fails; no record can cause it.
+pub fn to_item(record: &Record) -> Result<Item, StoreError> {
+    let json = serde_json::to_string(record).and_then(|json| from_json(&json));
+    json.map_err(|error| StoreError::Failed { operation: "PutItem", cause: error.to_string() })
+}
+
+/// The record of an item. The error tells where in the item's JSON reading stopped, and no value.
+///
+/// # Errors
+/// The item is no record that this version can read.
+pub fn from_item(item: &Item) -> Result<Record, StoreError> {
+    serde_json::from_str(&to_json(item)).map_err(|error| StoreError::Item {
+        table: "records",
+        attribute: format!("at column {} ({:?})", error.column(), error.classify()),
+    })
+}
