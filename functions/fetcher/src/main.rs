@@ -1,0 +1,13 @@
+//! The function `fetcher`: see the library.
+
+use afferent_function::{Env, Rim, StartError, init_logging};
+use lambda_runtime::{LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), StartError> {
+    init_logging();
+    let env = Env::process();
+    let rim = Rim::lambda(&env)?.reaching(afferent_http::Client::new()?);
+    let fetcher = fetcher::Fetcher::start(&env, &rim).await?;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| fetcher.handle(event.payload))).await
+}

@@ -1,0 +1,305 @@
+//! Which calls a service needs, page by page, and what they prove.
+//!
+//! A service with `lastupdate` is read from its cursor first; then each window that a notification named and
+//! that showed nothing new is read whole. A service without it is read by those windows. What a read brought
+//! is stored before the next call is made, and before the cursor moves.
+
+use std::time::Duration;
+
+use afferent_domain::Timestamp;
+use afferent_domain::budget::Lane;
+use afferent_domain::id::{ConnectionId, UserId};
+use afferent_domain::mark::{Entry, Evidence, PADDING_SECS};
+use afferent_domain::notification::{Window, day_window};
+use afferent_domain::record::SyncKind;
+use afferent_domain::service::Service;
+use afferent_normalise::{Context, normalise};
+use afferent_store::connections::Connection;
+use afferent_store::marks::Mark;
+use afferent_withings::{Error, Request, Span, answer, auth, data};
+
+use crate::Fetcher;
+use crate::accept::zone;
+use crate::gate::CallError;
+
+/// How far back of the newest `modified` the next `lastupdate` goes: rows are modified while a pull runs,
+/// and a row that is read again unchanged writes nothing.
+const OVERLAP: Duration = Duration::from_secs(15 * 60);
+
+/// What a service without `lastupdate` is read for when no window was named.
+const LOOKBACK_SECS: i64 = 24 * 3600;
+
+/// The most pages of one read. A server that always says `more` must not hold an invocation for ever.
+const MAX_PAGES: usize = 1_000;
+
+/// What came of reading a service.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// One per read that was completed.
+    pub evidence: Vec<Evidence>,
+    /// The new cursor.
+    pub cursor: Option<i64>,
+    /// Answers that came.
+    pub pages: usize,
+    /// Facts in them.
+    pub facts: usize,
+    /// Rows that could not be understood.
+    pub problems: usize,
+    /// Why it stopped before the end.
+    pub failure: Option<CallError>,
+}
+
+impl Reading {
+    /// How many facts were new or changed.
+    #[must_use]
+    pub fn changed(&self) -> usize {
+        self.evidence.iter().map(|evidence| evidence.changed.len()).sum()
+    }
+
+    fn satisfies(&self, entry: &Entry) -> bool {
+        self.evidence.iter().any(|evidence| evidence.satisfies(entry))
+    }
+}
+
+/// One read: what to ask, and the window that it reads whole.
+struct Plan {
+    span: Span,
+    whole: Option<Window>,
+}
+
+impl Fetcher {
+    /// Reads the service for the mark's entries. What was stored before a failure counts.
+    pub(crate) async fn read(
+        &self,
+        connection: &Connection,
+        service: Service,
+        mark: &Mark,
+        until: Timestamp,
+    ) -> Reading {
+        let mut reading = Reading { cursor: mark.cursor, ..Reading::default() };
+        if let Err(failure) = self.read_all(connection, service, mark, until, &mut reading).await {
+            reading.failure = Some(failure);
+        }
+        reading
+    }
+
+    async fn read_all(
+        &self,
+        connection: &Connection,
+        service: Service,
+        mark: &Mark,
+        until: Timestamp,
+        reading: &mut Reading,
+    ) -> Result<(), CallError> {
+        let since = since(connection, mark);
+        if service.uses_lastupdate() {
+            let plan = Plan { span: Span::Since(since), whole: None };
+            self.read_span(connection, service, &plan, until, reading).await?;
+        } else {
+            for plan in self.windows(connection, service, &mark.entries, 0) {
+                self.read_span(connection, service, &plan, until, reading).await?;
+            }
+        }
+        let left: Vec<Entry> = mark.entries.iter().filter(|entry| !reading.satisfies(entry)).cloned().collect();
+        let Some(settled) = left.iter().map(Entry::settled).max() else { return Ok(()) };
+        // Nothing new where something was announced: give it time to settle, and look at the whole of it. The
+        // arguments differ by a second from what was asked before, or Withings would refuse to look again.
+        tokio::time::sleep(settled.since(self.clock.now())).await;
+        if service.uses_lastupdate() && left.iter().any(|entry| entry.window.is_none()) {
+            let plan = Plan { span: Span::Since(since - Duration::from_secs(1)), whole: None };
+            self.read_span(connection, service, &plan, until, reading).await?;
+        }
+        let named: Vec<Entry> = left.into_iter().filter(|entry| !reading.satisfies(entry)).collect();
+        if named.is_empty() {
+            return Ok(());
+        }
+        for plan in self.windows(connection, service, &named, 1) {
+            self.read_span(connection, service, &plan, until, reading).await?;
+        }
+        Ok(())
+    }
+
+    /// The reads that cover the entries' windows: padded, by `extra` seconds more, merged, and cut to what
+    /// the service takes.
+    fn windows(&self, connection: &Connection, service: Service, entries: &[Entry], extra: i64) -> Vec<Plan> {
+        if service == Service::Getdevice {
+            let all = Window::new(0, i64::MAX);
+            return vec![Plan { span: Span::Whole, whole: Some(all) }];
+        }
+        let now = self.clock.now().as_secs();
+        let recent = Window::new(now - LOOKBACK_SECS, now);
+        let windows = entries.iter().map(|entry| entry.window.unwrap_or(recent).padded(PADDING_SECS + extra));
+        merged(windows.collect())
+            .into_iter()
+            .map(|window| if service.longest_window_s().is_some() { whole_hours(window) } else { window })
+            .flat_map(|window| cut(window, service.longest_window_s()))
+            .map(|window| plan(service, window, connection))
+            .collect()
+    }
+
+    async fn read_span(
+        &self,
+        connection: &Connection,
+        service: Service,
+        plan: &Plan,
+        until: Timestamp,
+        reading: &mut Reading,
+    ) -> Result<(), CallError> {
+        let began = self.clock.now();
+        let mut evidence = Evidence { began, ..Evidence::default() };
+        let mut newest = None;
+        let mut request = self.request(connection, service, &plan.span, until).await?;
+        for page in 0.. {
+            let body = self.gate.call(&connection.account, Lane::Live, &request, until).await?;
+            let next = body.page()?;
+            let mut brought = normalise(&self.context(connection), service, &body, &[]);
+            if let (Some(_), Some(window)) = (service.longest_window_s(), plan.whole) {
+                // An interval that reaches over the window's end brings the first minutes of an hour not asked for.
+                brought
+                    .facts
+                    .retain(|fact| fact.series.is_none() || window.contains(Timestamp::from_millis(fact.effective_ms)));
+            }
+            reading.pages += 1;
+            reading.facts += brought.facts.len();
+            reading.problems += brought.problems.len();
+            for problem in &brought.problems {
+                tracing::warn!(connection = %connection.id, service = service.name(), %problem, "a row could not be understood");
+            }
+            evidence.changed.extend(self.store(brought.facts, SyncKind::Live).await?);
+            newest = newest.max(brought.newest_modified);
+            if !next.more {
+                break;
+            }
+            if page == MAX_PAGES {
+                return Err(CallError::Withings(Error::Lacks("a last page")));
+            }
+            request = request.page(next.offset);
+        }
+        // Not page by page: rows come in an order of their own, and the cursor covers all below it.
+        reading.cursor = reading.cursor.max(newest);
+        match plan.whole {
+            Some(window) => evidence.whole.push(window),
+            None => evidence.since_last = true,
+        }
+        reading.evidence.push(evidence);
+        Ok(())
+    }
+
+    async fn request(
+        &self,
+        connection: &Connection,
+        service: Service,
+        span: &Span,
+        until: Timestamp,
+    ) -> Result<Request, CallError> {
+        let unsupported = |_| CallError::Withings(Error::Transport(afferent_http::HttpError::Request));
+        if service != Service::AnswersGet {
+            return data::read(service, span).map_err(unsupported);
+        }
+        let (start, end) = match span {
+            Span::Window { start, end } => (*start, Some(*end)),
+            _ => (self.clock.now() - Duration::from_secs(LOOKBACK_SECS.unsigned_abs()), None),
+        };
+        let userid = connection.account.userid.parse().map_err(|_| CallError::Withings(Error::Lacks("userid")))?;
+        let nonce = auth::nonce(&self.gate.app, self.clock.now());
+        let nonce = self.gate.call(&connection.account, Lane::Live, &nonce, until).await?;
+        let nonce = answer::token::read_nonce(&nonce)?;
+        Ok(data::answers(&self.gate.app, &nonce, userid, start, end))
+    }
+
+    pub(crate) fn context(&self, connection: &Connection) -> Context {
+        Context {
+            user: connection.user.clone(),
+            connection: connection.id.clone(),
+            timezone: connection.tz.clone(),
+            now: self.clock.now(),
+            run: None,
+        }
+    }
+
+    /// The context of what belongs to no person.
+    pub(crate) fn nobody(&self) -> Context {
+        let connection = ConnectionId::from(UserId::app().as_str());
+        Context { user: UserId::app(), connection, timezone: None, now: self.clock.now(), run: None }
+    }
+}
+
+/// From where `lastupdate` reads: the cursor less the overlap, or, before the first pull, the connection.
+fn since(connection: &Connection, mark: &Mark) -> Timestamp {
+    mark.cursor.map_or(connection.connected, Timestamp::from_secs) - OVERLAP
+}
+
+/// Windows without overlaps, in order.
+fn merged(mut windows: Vec<Window>) -> Vec<Window> {
+    windows.sort();
+    let mut merged: Vec<Window> = Vec::new();
+    for window in windows {
+        match merged.last_mut() {
+            Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
+            _ => merged.push(window),
+        }
+    }
+    merged
+}
+
+/// The window widened to whole UTC hours: samples are records by the hour, and half an hour would overwrite
+/// the whole one.
+fn whole_hours(window: Window) -> Window {
+    let (start, end) =
+        afferent_normalise::whole_hours(Timestamp::from_secs(window.start), Timestamp::from_secs(window.end));
+    // The end of a window is included, and the next hour is not this one's.
+    Window::new(start.as_secs(), end.as_secs() - 1)
+}
+
+/// The window in pieces of at most `longest` seconds (Withings would cut the rest off without a word).
+fn cut(window: Window, longest: Option<i64>) -> Vec<Window> {
+    let Some(longest) = longest.filter(|longest| *longest > 0) else { return vec![window] };
+    let mut pieces = Vec::new();
+    let mut start = window.start;
+    loop {
+        let end = window.end.min(start.saturating_add(longest - 1));
+        pieces.push(Window { start, end });
+        if end >= window.end {
+            return pieces;
+        }
+        start = end + 1;
+    }
+}
+
+/// The read of one window. Services that are asked by local day are asked for every day that the window
+/// touches, and a day more on both sides: rows carry their own time zones.
+fn plan(service: Service, window: Window, connection: &Connection) -> Plan {
+    if !service.windows_are_days() {
+        let (start, end) = (Timestamp::from_secs(window.start), Timestamp::from_secs(window.end));
+        return Plan { span: Span::Window { start, end }, whole: Some(window) };
+    }
+    let tz = zone(connection);
+    let day = |secs: i64, days: i64| {
+        let at = jiff::Timestamp::from_second(secs).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        at.to_zoned(tz.clone()).date().saturating_add(jiff::Span::new().days(days))
+    };
+    let (first, last) = (day(window.start, -1), day(window.end, 1));
+    let whole = day_window(first, &tz).zip(day_window(last, &tz));
+    Plan {
+        span: Span::Days { first: first.to_string(), last: last.to_string() },
+        whole: whole.map(|(first, last)| Window::new(first.start, last.end)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_that_touch_are_read_once() {
+        let windows = vec![Window::new(50, 60), Window::new(0, 10), Window::new(5, 20)];
+        assert_eq!(merged(windows), [Window::new(0, 20), Window::new(50, 60)]);
+    }
+
+    #[test]
+    fn a_window_is_cut_into_pieces_without_gap_or_overlap() {
+        let pieces = cut(Window::new(0, 25), Some(10));
+        assert_eq!(pieces, [Window::new(0, 9), Window::new(10, 19), Window::new(20, 25)]);
+        assert_eq!(cut(Window::new(0, 25), None), [Window::new(0, 25)]);
+    }
+}

@@ -1,0 +1,174 @@
+//! Marks: what makes a (connection, service) dirty, and what makes it clean again.
+//!
+//! A notification leaves an [`Entry`] on the mark of each service that it names. A pull takes the entries as
+//! they stand, reads, and strikes out those that it satisfied:
+//!
+//! - an entry with a window, once a new or changed fact lay in the window, or the window was read whole;
+//! - an entry without one, once anything new or changed came.
+//!
+//! A read that brought nothing only counts if it began at least [`SETTLE`] after the notification: clocks
+//! differ, and Withings' own stores may lag behind its notifier.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::id::NotificationId;
+use crate::notification::Window;
+
+/// How long after a notification a read must begin for "nothing new" to mean something.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+/// How far a named window is widened on both sides before it is read: whether Withings takes `startdate`
+/// as included is not known.
+pub const PADDING_SECS: i64 = 60;
+
+/// One notification's claim on a service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The notification.
+    pub notification: NotificationId,
+    /// When it came.
+    pub received: Timestamp,
+    /// The window that it names.
+    pub window: Option<Window>,
+}
+
+impl Entry {
+    /// As a member of the mark's string set: `<notification> <received ms> [<start> <end>]`.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let base = format!("{} {}", self.notification, self.received.as_millis());
+        match self.window {
+            Some(Window { start, end }) => format!("{base} {start} {end}"),
+            None => base,
+        }
+    }
+
+    /// Reads what [`Entry::to_text`] wrote; `None` for anything else.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let notification = NotificationId::from(words.next().filter(|id| id.starts_with(NotificationId::PREFIX))?);
+        let received = Timestamp::from_millis(words.next()?.parse().ok()?);
+        let window = match (words.next(), words.next(), words.next()) {
+            (None, None, None) => None,
+            (Some(start), Some(end), None) => Some(Window::new(start.parse().ok()?, end.parse().ok()?)),
+            _ => return None,
+        };
+        Some(Self { notification, received, window })
+    }
+
+    /// When a read that brings nothing may begin and still satisfy this.
+    #[must_use]
+    pub fn settled(&self) -> Timestamp {
+        self.received + SETTLE
+    }
+}
+
+/// What one read brought.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// When the read began.
+    pub began: Timestamp,
+    /// The instants (of periods: the beginnings) of the facts that were new or changed.
+    pub changed: Vec<Timestamp>,
+    /// The windows that were read whole, up to their last page.
+    pub whole: Vec<Window>,
+    /// Whether everything since the last pull was read (by `lastupdate`), up to the last page.
+    pub since_last: bool,
+}
+
+impl Evidence {
+    /// Whether this satisfies `entry`.
+    #[must_use]
+    pub fn satisfies(&self, entry: &Entry) -> bool {
+        let settled = self.began >= entry.settled();
+        match entry.window {
+            Some(window) => {
+                let window = window.padded(PADDING_SECS);
+                self.changed.iter().any(|at| window.contains(*at))
+                    || (settled && self.whole.iter().any(|whole| whole.start <= window.start && window.end <= whole.end))
+            }
+            None => !self.changed.is_empty() || (settled && (self.since_last || !self.whole.is_empty())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOTICE: i64 = 1_789_625_140;
+
+    fn entry(window: Option<Window>) -> Entry {
+        Entry { notification: NotificationId::from("ntf_1"), received: Timestamp::from_secs(NOTICE), window }
+    }
+
+    fn weighed() -> Window {
+        Window::new(1_789_625_129, 1_789_625_130)
+    }
+
+    #[test]
+    fn a_new_fact_in_the_window_satisfies_at_once() {
+        let read = Evidence {
+            began: Timestamp::from_secs(NOTICE),
+            changed: vec![Timestamp::from_secs(1_789_625_130)],
+            ..Evidence::default()
+        };
+        assert!(read.satisfies(&entry(Some(weighed()))));
+    }
+
+    #[test]
+    fn a_new_fact_elsewhere_does_not() {
+        let read = Evidence {
+            began: Timestamp::from_secs(NOTICE + 60),
+            changed: vec![Timestamp::from_secs(1_789_000_000)],
+            since_last: true,
+            ..Evidence::default()
+        };
+        assert!(!read.satisfies(&entry(Some(weighed()))));
+    }
+
+    #[test]
+    fn a_window_read_whole_satisfies_only_once_it_had_time_to_settle() {
+        let read = |began| Evidence {
+            began: Timestamp::from_secs(began),
+            whole: vec![weighed().padded(PADDING_SECS)],
+            ..Evidence::default()
+        };
+        assert!(!read(NOTICE + 1).satisfies(&entry(Some(weighed()))));
+        assert!(read(NOTICE + 2).satisfies(&entry(Some(weighed()))));
+    }
+
+    #[test]
+    fn a_notification_without_a_window_wants_something_new_or_a_settled_read() {
+        let read = |began, changed: Vec<Timestamp>| Evidence {
+            began: Timestamp::from_secs(began),
+            changed,
+            since_last: true,
+            ..Evidence::default()
+        };
+        assert!(read(NOTICE, vec![Timestamp::from_secs(5)]).satisfies(&entry(None)));
+        assert!(!read(NOTICE + 1, vec![]).satisfies(&entry(None)));
+        assert!(read(NOTICE + 2, vec![]).satisfies(&entry(None)));
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_reads_back_as_it_was_written(received in 0_i64..1 << 45, window in proptest::option::of((0_i64..1 << 35, 0_i64..1 << 35))) {
+            let entry = Entry {
+                notification: NotificationId::from("ntf_0"),
+                received: Timestamp::from_millis(received),
+                window: window.map(|(start, end)| Window::new(start, end)),
+            };
+            prop_assert_eq!(Entry::from_text(&entry.to_text()), Some(entry));
+        }
+
+        #[test]
+        fn no_text_makes_reading_an_entry_panic(text in ".*") {
+            let _ = Entry::from_text(&text);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! What Withings posts to the callback URL, read leniently.
+//!
+//! A notification is unsigned, may be lost, doubled or late, and any of its fields may be missing (the
+//! table of categories 58 and 60 to 62 shows only `userid`). So nothing in it is believed: it says where to
+//! look. Source: Withings, "Notification content".
+
+use std::fmt;
+
+use crate::Timestamp;
+use crate::service::Service;
+
+/// A notification's fields, as far as they could be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notification {
+    /// The Withings user. Legally absent only for category 53.
+    pub userid: Option<String>,
+    /// The category's number, `appli`.
+    pub appli: Option<u32>,
+    /// The instants that the new data lie between, both included.
+    pub window: Option<Window>,
+    /// A local day (category 16) or the instant of an event (50, 51, 52, 55).
+    pub date: Option<EventDate>,
+    /// The device that triggered it.
+    pub deviceid: Option<String>,
+    /// What happened to the profile (category 46): `delete`, `unlink` or `update`.
+    pub action: Option<String>,
+    /// The MAC address of a device without an account (category 53).
+    pub mac: Option<String>,
+}
+
+/// A stretch of time in epoch seconds, both ends included (a recorded notification of one measure at `t`
+/// names `t-1` to `t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    /// The first second.
+    pub start: i64,
+    /// The last second.
+    pub end: i64,
+}
+
+impl Window {
+    /// The window from `start` to `end`; ends that are the wrong way round are turned.
+    #[must_use]
+    pub fn new(start: i64, end: i64) -> Self {
+        Self { start: start.min(end), end: start.max(end) }
+    }
+
+    /// The same, longer by `secs` on both sides.
+    #[must_use]
+    pub fn padded(self, secs: i64) -> Self {
+        Self { start: self.start.saturating_sub(secs), end: self.end.saturating_add(secs) }
+    }
+
+    /// Whether the instant lies in it.
+    #[must_use]
+    pub fn contains(self, at: Timestamp) -> bool {
+        (self.start..=self.end).contains(&at.as_secs())
+    }
+}
+
+/// `date` in its two formats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventDate {
+    /// A local day, `YYYY-MM-DD`.
+    Day(jiff::civil::Date),
+    /// An instant, epoch seconds.
+    At(Timestamp),
+}
+
+/// Why a notification cannot be acted upon. It is kept with this reason, and can be replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quarantine {
+    /// The body is no form and holds none of the fields.
+    Unreadable,
+    /// No category.
+    NoCategory,
+    /// A category that this version does not know.
+    UnknownCategory,
+    /// No user, in a category that needs one.
+    NoUser,
+    /// A Withings user whom no connection belongs to. Replayed when that person connects.
+    UnknownUser,
+    /// An event (50, 51, 52, 55) without the instant it happened at.
+    NoDate,
+    /// A device event (53) without the device.
+    NoDevice,
+}
+
+impl Quarantine {
+    /// The reason as tables and metrics have it.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NoCategory => "no_category",
+            Self::UnknownCategory => "unknown_category",
+            Self::NoUser => "no_user",
+            Self::UnknownUser => "unknown_user",
+            Self::NoDate => "no_date",
+            Self::NoDevice => "no_device",
+        }
+    }
+}
+
+impl fmt::Display for Quarantine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+/// A category that this version knows, by its `appli` number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Category {
+    /// Weight and body composition.
+    Weight = 1,
+    /// Temperature.
+    Temperature = 2,
+    /// Blood pressure, heart rate, SpO2.
+    Pressure = 4,
+    /// Activity and workouts.
+    Activity = 16,
+    /// Sleep.
+    Sleep = 44,
+    /// Something happened to the profile: a hint, never believed.
+    Profile = 46,
+    /// The user lay down.
+    BedIn = 50,
+    /// The user got up.
+    BedOut = 51,
+    /// The sleep mat finished inflating.
+    InflateDone = 52,
+    /// A device was set up without an account.
+    DeviceSetup = 53,
+    /// An electrocardiogram.
+    Ecg = 54,
+    /// An electrocardiogram failed.
+    EcgFailed = 55,
+    /// Glucose.
+    Glucose = 58,
+    /// A survey was answered.
+    Survey = 60,
+    /// A stethoscope recording.
+    Stethoscope = 61,
+    /// Heart rate variability.
+    Hrv = 62,
+    /// Urine (U-Scan).
+    Urine = 63,
+}
+
+/// What a category asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Read these services.
+    Pull(&'static [Service]),
+    /// The notification is the data: it becomes a record.
+    Record,
+    /// It becomes a record, and the link is verified by a call before anything is undone.
+    Verify,
+}
+
+impl Category {
+    /// Every category.
+    pub const ALL: [Self; 17] = [
+        Self::Weight,
+        Self::Temperature,
+        Self::Pressure,
+        Self::Activity,
+        Self::Sleep,
+        Self::Profile,
+        Self::BedIn,
+        Self::BedOut,
+        Self::InflateDone,
+        Self::DeviceSetup,
+        Self::Ecg,
+        Self::EcgFailed,
+        Self::Glucose,
+        Self::Survey,
+        Self::Stethoscope,
+        Self::Hrv,
+        Self::Urine,
+    ];
+
+    /// The category with this `appli` number.
+    #[must_use]
+    pub fn of(appli: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|category| category.appli() == appli)
+    }
+
+    /// Its `appli` number.
+    #[must_use]
+    pub const fn appli(self) -> u32 {
+        self as u32
+    }
+
+    /// What it asks for. The services of 61 and 62 go beyond Withings' table (which says getmeas for both):
+    /// recordings are in `stetho list`, and heart rate variability is in the sleep and intraday series.
+    #[must_use]
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::Weight | Self::Temperature | Self::Pressure | Self::Glucose | Self::Urine => {
+                Effect::Pull(&[Service::Getmeas])
+            }
+            Self::Activity => Effect::Pull(&[Service::Getactivity, Service::Getintradayactivity, Service::Getworkouts]),
+            Self::Sleep => Effect::Pull(&[Service::SleepGetsummary, Service::SleepGet]),
+            Self::Ecg => Effect::Pull(&[Service::HeartList]),
+            Self::Survey => Effect::Pull(&[Service::AnswersGet]),
+            Self::Stethoscope => Effect::Pull(&[Service::Getmeas, Service::StethoList]),
+            Self::Hrv => Effect::Pull(&[Service::Getmeas, Service::SleepGet, Service::Getintradayactivity]),
+            Self::Profile => Effect::Verify,
+            Self::BedIn | Self::BedOut | Self::InflateDone | Self::DeviceSetup | Self::EcgFailed => Effect::Record,
+        }
+    }
+}
+
+impl Notification {
+    /// Reads the form-encoded body of a notification. Unknown fields are ignored (Withings' own example
+    /// begins with `foo=bar`), unusable ones count as missing, of doubled ones the first counts.
+    ///
+    /// # Errors
+    /// [`Quarantine::Unreadable`] if not one known field is in it.
+    pub fn read(body: &str) -> Result<Self, Quarantine> {
+        let mut read = Self::default();
+        let (mut start, mut end) = (None, None);
+        let mut known = false;
+        for (name, value) in form_urlencoded::parse(body.trim().as_bytes()) {
+            let value = value.trim();
+            let field = match &*name {
+                "userid" => &mut read.userid,
+                "deviceid" => &mut read.deviceid,
+                "action" => &mut read.action,
+                "mac" => &mut read.mac,
+                "appli" => {
+                    read.appli = read.appli.or_else(|| value.parse().ok());
+                    known = true;
+                    continue;
+                }
+                "date" => {
+                    read.date = read.date.or_else(|| event_date(value));
+                    known = true;
+                    continue;
+                }
+                "startdate" => &mut start,
+                "enddate" => &mut end,
+                _ => continue,
+            };
+            known = true;
+            if field.is_none() && !value.is_empty() {
+                *field = Some(value.to_owned());
+            }
+        }
+        if !known {
+            return Err(Quarantine::Unreadable);
+        }
+        let instant = |text: Option<String>| text.and_then(|text| epoch_seconds(&text));
+        read.window = match (instant(start), instant(end)) {
+            (Some(start), Some(end)) => Some(Window::new(start, end)),
+            (Some(only), None) | (None, Some(only)) => Some(Window::new(only, only)),
+            (None, None) => None,
+        };
+        Ok(read)
+    }
+
+    /// The category, and that everything it cannot do without is there.
+    ///
+    /// # Errors
+    /// The reason to quarantine it.
+    pub fn category(&self) -> Result<Category, Quarantine> {
+        let category = Category::of(self.appli.ok_or(Quarantine::NoCategory)?).ok_or(Quarantine::UnknownCategory)?;
+        match category {
+            Category::DeviceSetup if self.mac.is_none() => Err(Quarantine::NoDevice),
+            Category::DeviceSetup => Ok(category),
+            _ if self.userid.is_none() => Err(Quarantine::NoUser),
+            Category::BedIn | Category::BedOut | Category::InflateDone | Category::EcgFailed
+                if !matches!(self.date, Some(EventDate::At(_))) =>
+            {
+                Err(Quarantine::NoDate)
+            }
+            _ => Ok(category),
+        }
+    }
+
+    /// The window that it names: its own, or that of its day (in `tz`), or that of its instant.
+    #[must_use]
+    pub fn named_window(&self, tz: &jiff::tz::TimeZone) -> Option<Window> {
+        self.window.or_else(|| match self.date.as_ref()? {
+            EventDate::At(at) => Some(Window::new(at.as_secs(), at.as_secs())),
+            EventDate::Day(day) => day_window(*day, tz),
+        })
+    }
+}
+
+/// The seconds of a local day; 23 to 25 hours of them.
+#[must_use]
+pub fn day_window(day: jiff::civil::Date, tz: &jiff::tz::TimeZone) -> Option<Window> {
+    let midnight = |day: jiff::civil::Date| Some(day.to_zoned(tz.clone()).ok()?.timestamp().as_second());
+    Some(Window::new(midnight(day)?, midnight(day.tomorrow().ok()?)? - 1))
+}
+
+fn event_date(text: &str) -> Option<EventDate> {
+    match epoch_seconds(text) {
+        Some(secs) => Some(EventDate::At(Timestamp::from_secs(secs))),
+        None => text.parse().ok().map(EventDate::Day),
+    }
+}
+
+/// Epoch seconds from 1970 to 9999; anything else is no date.
+fn epoch_seconds(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|secs| (0..=253_402_300_799_i64).contains(secs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Notification {
+        Notification::read(body).unwrap()
+    }
+
+    #[test]
+    fn a_weigh_in_names_the_second_before_it_and_its_own() {
+        let weighed = read("userid=90001001&startdate=1789625129&enddate=1789625130&appli=1");
+        assert_eq!(weighed.category(), Ok(Category::Weight));
+        assert_eq!(weighed.window, Some(Window { start: 1_789_625_129, end: 1_789_625_130 }));
+    }
+
+    #[test]
+    fn date_is_a_day_for_activity_and_an_instant_for_events() {
+        let active = read("userid=1&date=2026-09-16&appli=16");
+        assert_eq!(active.date, Some(EventDate::Day(jiff::civil::date(2026, 9, 16))));
+        let tz = jiff::tz::TimeZone::get("Europe/Lisbon").unwrap();
+        assert_eq!(active.named_window(&tz), Some(Window { start: 1_789_513_200, end: 1_789_599_599 }));
+        let lay_down = read("date=1789511040&deviceid=c4&appli=50&userid=1");
+        assert_eq!(lay_down.date, Some(EventDate::At(Timestamp::from_secs(1_789_511_040))));
+        assert_eq!(lay_down.category(), Ok(Category::BedIn));
+    }
+
+    #[test]
+    fn only_a_device_without_an_account_may_come_without_a_user() {
+        assert_eq!(read("appli=53&mac=00%3A24%3Ae4%3A00%3A00%3A01").category(), Ok(Category::DeviceSetup));
+        assert_eq!(read("appli=1").category(), Err(Quarantine::NoUser));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_says_why() {
+        assert_eq!(Notification::read("hello"), Err(Quarantine::Unreadable));
+        assert_eq!(Notification::read(""), Err(Quarantine::Unreadable));
+        assert_eq!(read("userid=1").category(), Err(Quarantine::NoCategory));
+        assert_eq!(read("userid=1&appli=777").category(), Err(Quarantine::UnknownCategory));
+        assert_eq!(read("userid=1&appli=50").category(), Err(Quarantine::NoDate));
+        assert_eq!(read("appli=53").category(), Err(Quarantine::NoDevice));
+    }
+
+    #[test]
+    fn fields_that_mean_nothing_are_ignored() {
+        let odd = read("foo=bar&userid=1&appli=1&startdate=soon&enddate=1789366328");
+        assert_eq!(odd.window, Some(Window { start: 1_789_366_328, end: 1_789_366_328 }));
+    }
+
+    #[test]
+    fn every_line_of_the_fixture_is_a_known_category_or_one_of_the_three_that_are_not() {
+        let bodies = include_str!("../../../tests/fixtures/withings/notification_bodies.txt");
+        let unknown: Vec<u32> = bodies
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty())
+            .map(read)
+            .filter(|notification| notification.category().is_err())
+            .filter_map(|notification| notification.appli)
+            .collect();
+        assert_eq!(unknown, [98, 777]);
+    }
+}
