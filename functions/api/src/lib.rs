@@ -1,1 +1,123 @@
-//! The function `api`.
+//! The front door for operators and apps: health, and lists behind a key.
+//!
+//! | request | scope | answer |
+//! |---|---|---|
+//! | `GET /v1/health` | none | the function runs |
+//! | `GET /v1/endpoints` | `read` | who gets events |
+//! | `GET /v1/notifications?day=2026-11-21` | `read` | how many of that UTC day stand where |
+//! | `GET /v1/users/{user}/records?kind=&limit=&cursor=` | `read` | records, of one kind the newest first |
+//! | `GET /v1/users/{user}/events?after=&limit=` | `read` | the journal after a sequence number |
+//!
+//! A key comes as `Authorization: Bearer afk_…`. Errors are problem details (RFC 9457).
+
+mod answer;
+mod route;
+
+use std::sync::Arc;
+
+use afferent_domain::Clock;
+use afferent_function::{Env, Rim, StartError};
+use afferent_store::endpoints::Endpoints;
+use afferent_store::events::Events;
+use afferent_store::keys::Keys;
+use afferent_store::notifications::Notifications;
+use afferent_store::records::Records;
+use lambda_http::http::Method;
+use lambda_http::http::header::AUTHORIZATION;
+use lambda_http::{Body, Request, Response};
+
+use answer::Problem;
+use route::Route;
+
+/// What `api` reads from its environment.
+#[derive(Debug)]
+pub struct Config {
+    /// `RECORDS_TABLE`.
+    pub records_table: String,
+    /// `EVENTS_TABLE`.
+    pub events_table: String,
+    /// `ENDPOINTS_TABLE`.
+    pub endpoints_table: String,
+    /// `NOTIFICATIONS_TABLE`.
+    pub notifications_table: String,
+    /// `KEYS_TABLE`.
+    pub keys_table: String,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// A variable is missing.
+    pub fn from_env(env: &Env) -> Result<Self, StartError> {
+        Ok(Self {
+            records_table: env.required("RECORDS_TABLE")?,
+            events_table: env.required("EVENTS_TABLE")?,
+            endpoints_table: env.required("ENDPOINTS_TABLE")?,
+            notifications_table: env.required("NOTIFICATIONS_TABLE")?,
+            keys_table: env.required("KEYS_TABLE")?,
+        })
+    }
+}
+
+/// The function.
+pub struct Api {
+    records: Records,
+    events: Events,
+    endpoints: Endpoints,
+    notifications: Notifications,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+}
+
+impl Api {
+    /// Builds the function; calls nothing.
+    ///
+    /// # Errors
+    /// A variable is missing.
+    pub async fn start(env: &Env, rim: &Rim) -> Result<Self, StartError> {
+        let config = Config::from_env(env)?;
+        let client = afferent_store::client(&rim.aws);
+        Ok(Self {
+            records: Records::new(client.clone(), config.records_table),
+            events: Events::new(client.clone(), config.events_table),
+            endpoints: Endpoints::new(client.clone(), config.endpoints_table),
+            notifications: Notifications::new(client.clone(), config.notifications_table),
+            keys: Keys::new(client, config.keys_table),
+            clock: rim.clock.clone(),
+        })
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// None that a request could cause.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, lambda_http::Error> {
+        let answer = self.answer(&request).await;
+        Ok(answer.unwrap_or_else(|problem| {
+            if let Problem::Store(error) = &problem {
+                tracing::error!(%error, "a request could not be answered");
+            }
+            problem.response()
+        }))
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Response<Body>, Problem> {
+        let query = request.uri().query().unwrap_or_default();
+        let route = Route::of(request.uri().path(), query, self.clock.now())?;
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return Err(Problem::Method);
+        }
+        if !matches!(route, Route::Health) {
+            self.authorise(request, "read").await?;
+        }
+        self.list(route).await
+    }
+
+    async fn authorise(&self, request: &Request, scope: &str) -> Result<(), Problem> {
+        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let text = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Problem::Key)?;
+        let key = self.keys.get(text.trim()).await?.ok_or(Problem::Key)?;
+        if key.scopes.iter().any(|held| held == scope) { Ok(()) } else { Err(Problem::Scope) }
+    }
+}

@@ -70,16 +70,7 @@ impl Budget {
         dice: Arc<dyn Dice>,
     ) -> Self {
         let unknown = || Mutex::new((0..limit.items()).map(|item| Slots::unused(limit.slots_of(item))).collect());
-        Self {
-            client,
-            table,
-            owner: format!("app#{client_id}"),
-            limit,
-            clock,
-            dice,
-            live: unknown(),
-            auth: unknown(),
-        }
+        Self { client, table, owner: format!("app#{client_id}"), limit, clock, dice, live: unknown(), auth: unknown() }
     }
 
     /// Claims a slot for a call that takes at most `call`, waiting for one until `give_up`.
@@ -231,10 +222,7 @@ impl Budget {
     fn read(&self, item: usize, attributes: &Item) -> Slots {
         let reading = Reading::new("connections", attributes);
         let at = |name: &str| Timestamp::from_millis(reading.maybe_number(name).unwrap_or_default());
-        Slots {
-            free_at: (0..self.limit.slots_of(item)).map(|slot| at(&name(slot))).collect(),
-            held_until: at(HELD),
-        }
+        Slots { free_at: (0..self.limit.slots_of(item)).map(|slot| at(&name(slot))).collect(), held_until: at(HELD) }
     }
 
     fn key(&self, item: usize) -> Item {

@@ -97,12 +97,7 @@ impl Connections {
     ///
     /// # Errors
     /// DynamoDB fails; then nothing is stored.
-    pub async fn create(
-        &self,
-        connection: &Connection,
-        reference: &str,
-        tokens: &Tokens,
-    ) -> Result<(), StoreError> {
+    pub async fn create(&self, connection: &Connection, reference: &str, tokens: &Tokens) -> Result<(), StoreError> {
         const OPERATION: &str = "TransactWriteItems";
         let account = connection.account.to_string();
         let own = format!("connection#{}", connection.id);
@@ -279,10 +274,7 @@ fn read_connection(item: &Item) -> Result<Connection, StoreError> {
     Ok(Connection {
         id: ConnectionId::from(reading.text("connection")?),
         user: UserId::from(reading.text("user")?),
-        account: AccountKey {
-            region: reading.text("region")?.to_owned(),
-            userid: reading.text("userid")?.to_owned(),
-        },
+        account: AccountKey { region: reading.text("region")?.to_owned(), userid: reading.text("userid")?.to_owned() },
         tz: reading.maybe_text("tz").map(str::to_owned),
         connected: Timestamp::from_millis(reading.number("connected_ms")?),
     })

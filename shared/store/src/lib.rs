@@ -8,7 +8,12 @@ mod error;
 pub mod item;
 
 pub mod budget;
+pub mod changes;
 pub mod connections;
+pub mod deliveries;
+pub mod endpoints;
+pub mod events;
+pub mod keys;
 pub mod marks;
 pub mod notifications;
 pub mod records;

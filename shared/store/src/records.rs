@@ -35,6 +35,15 @@ pub enum Written {
     Overtaken,
 }
 
+/// Where a page ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// The last record of the page.
+    pub record: RecordId,
+    /// Its `effective_ms`.
+    pub effective_ms: i64,
+}
+
 impl Records {
     /// The table called `table`.
     #[must_use]
@@ -55,22 +64,13 @@ impl Records {
     ///
     /// # Errors
     /// DynamoDB fails, or an item is no record.
-    pub async fn get_many(
-        &self,
-        user: &UserId,
-        records: &[RecordId],
-    ) -> Result<HashMap<RecordId, Record>, StoreError> {
+    pub async fn get_many(&self, user: &UserId, records: &[RecordId]) -> Result<HashMap<RecordId, Record>, StoreError> {
         const OPERATION: &str = "BatchGetItem";
         let mut found = HashMap::new();
         for ids in records.chunks(KEYS_PER_READ) {
             let mut keys: Vec<Item> = ids
                 .iter()
-                .map(|id| {
-                    HashMap::from([
-                        ("user".to_owned(), s(user.as_str())),
-                        ("record".to_owned(), s(id.as_str())),
-                    ])
-                })
+                .map(|id| HashMap::from([("user".to_owned(), s(user.as_str())), ("record".to_owned(), s(id.as_str()))]))
                 .collect();
             for round in 0.. {
                 let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
@@ -96,6 +96,46 @@ impl Records {
             }
         }
         Ok(found)
+    }
+
+    /// A page of the user's records: of one kind the newest first, else all in the order of their ids. Goes on
+    /// after the record that `after` names. Of one kind it is eventually consistent.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is no record.
+    pub async fn page(
+        &self,
+        user: &UserId,
+        kind: Option<&str>,
+        after: Option<&After>,
+        limit: u16,
+    ) -> Result<(Vec<Record>, Option<After>), StoreError> {
+        let query = self.client.query().table_name(&self.table).limit(i32::from(limit));
+        let query = match kind {
+            None => query
+                .key_condition_expression("#user = :user")
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_values(":user", s(user.as_str())),
+            Some(kind) => query
+                .index_name("by_kind")
+                .key_condition_expression("user_kind = :user_kind")
+                .expression_attribute_values(":user_kind", s(format!("{user}#{kind}")))
+                .scan_index_forward(false),
+        };
+        let start = after.map(|after| {
+            let mut key =
+                Item::from([("user".to_owned(), s(user.as_str())), ("record".to_owned(), s(after.record.as_str()))]);
+            if let Some(kind) = kind {
+                key.insert("user_kind".to_owned(), s(format!("{user}#{kind}")));
+                key.insert("effective_ms".to_owned(), n(after.effective_ms));
+            }
+            key
+        });
+        let answer = query.set_exclusive_start_key(start).send().await.map_err(StoreError::failed("Query"))?;
+        let records = answer.items().iter().map(from_item).collect::<Result<Vec<_>, _>>()?;
+        let next = answer.last_evaluated_key.as_ref().and(records.last());
+        let next = next.map(|last| After { record: last.record.clone(), effective_ms: last.effective_ms });
+        Ok((records, next))
     }
 
     /// Stores a revision, on the condition that the one before it is the stored one (for revision 1: that
