@@ -1,0 +1,119 @@
+use tokio::time::sleep;
+use withings_simulator::{ClientApp, Settings};
+
+use crate::bench::{Bench, START, URL, seconds, sign};
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_redeemed_once_and_within_thirty_seconds() {
+    let bench = Bench::new(Settings::default());
+    let redeem = async |code: &str| {
+        let answer = bench.token(&[("grant_type", "authorization_code"), ("code", code)]).await;
+        (answer["status"].as_i64().unwrap(), answer["error"].as_str().map(str::to_owned))
+    };
+    let code = bench.simulator.issue_code(bench.userid, None, "user.metrics").unwrap();
+    assert_eq!(redeem(&code).await, (0, None));
+    assert_eq!(redeem(&code).await, (503, Some("Invalid Params: invalid code".to_owned())));
+    let code = bench.simulator.issue_code(bench.userid, None, "user.metrics").unwrap();
+    sleep(seconds(30)).await;
+    assert_eq!(redeem(&code).await.0, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_refresh_can_be_repeated_until_a_new_access_token_is_used() {
+    let bench = Bench::new(Settings::default());
+    let refresh = async |token: &str| bench.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await;
+    let old = bench.tokens.refresh_token.clone();
+    assert_eq!(refresh(&old).await["status"], 0, "this answer is lost");
+    let answer = refresh(&old).await;
+    let (access, new) =
+        (answer["body"]["access_token"].as_str().unwrap(), answer["body"]["refresh_token"].as_str().unwrap());
+    assert_eq!(bench.getmeas(&[]).await["status"], 0, "the old access token lives until then");
+    assert_eq!(bench.call_as(Some(access), "/measure", &[("action", "getmeas")]).await["status"], 0);
+    assert_eq!(refresh(&old).await["error"], "Invalid Params: invalid refresh_token");
+    assert_eq!(bench.getmeas(&[]).await["status"], 401);
+    assert_eq!(refresh(new).await["status"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_refresh_token_dies_eight_hours_after_the_new_issue() {
+    let bench = Bench::new(Settings::default());
+    let refresh = async || {
+        let token = bench.tokens.refresh_token.as_str();
+        bench.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+    };
+    assert_eq!(refresh().await["status"], 0);
+    sleep(seconds(8 * 3_600 - 1)).await;
+    assert_eq!(refresh().await["status"], 0);
+    sleep(seconds(1)).await;
+    assert_eq!(refresh().await["status"], 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_access_token_lives_three_hours() {
+    let bench = Bench::new(Settings::default());
+    sleep(seconds(10_799)).await;
+    assert_eq!(bench.getmeas(&[]).await["status"], 0);
+    sleep(seconds(1)).await;
+    assert_eq!(bench.getmeas(&[]).await["status"], 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_secret_gets_no_token() {
+    let bench = Bench::new(Settings::default());
+    let arguments = [
+        ("action", "requesttoken"),
+        ("client_id", "sim-client"),
+        ("client_secret", "wrong"),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &bench.tokens.refresh_token),
+    ];
+    assert_eq!(bench.call_as(None, "/v2/oauth2", &arguments).await["status"], 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn consent_redirects_with_a_code_for_exactly_the_registered_uri() {
+    let redirect_uris = vec!["https://app.example.org/back".to_owned()];
+    let clients = vec![ClientApp { redirect_uris, ..ClientApp::default() }];
+    let bench = Bench::new(Settings { clients, ..Settings::default() });
+    let page = async |redirect: &str| {
+        let query =
+            format!("response_type=code&client_id=sim-client&scope=user.metrics&state=s1&redirect_uri={redirect}");
+        bench.raw(http::Method::GET, &format!("https://account.withings.com/oauth2_user/authorize2?{query}"), "").await
+    };
+    assert_eq!(page("https://app.example.org/back/").await.status(), 400);
+    let response = page("https://app.example.org/back").await;
+    assert_eq!(response.status(), 302);
+    let location = response.headers()["location"].to_str().unwrap();
+    let query = location.strip_prefix("https://app.example.org/back?").unwrap();
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    assert_eq!(pairs[1], ("state".to_owned(), "s1".to_owned()));
+    let code = pairs[0].1.as_str();
+    let arguments =
+        [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", "https://app.example.org/back")];
+    let answer = bench.token(&arguments).await;
+    assert_eq!((answer["status"].as_i64(), answer["body"]["scope"].as_str()), (Some(0), Some("user.metrics")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_revoke_kills_tokens_and_subscriptions() {
+    let bench = Bench::new(Settings::default());
+    bench.simulator.subscribe(bench.userid, None, &[1, 4], URL).unwrap();
+    let timestamp = START.to_string();
+    let signature = sign("getnonce", &timestamp);
+    let arguments =
+        [("action", "getnonce"), ("client_id", "sim-client"), ("timestamp", &timestamp), ("signature", &signature)];
+    let answer = bench.call_as(None, "/v2/signature", &arguments).await;
+    let nonce = answer["body"]["nonce"].as_str().unwrap();
+    let (signature, userid) = (sign("revoke", nonce), bench.userid.to_string());
+    let arguments = [
+        ("action", "revoke"),
+        ("client_id", "sim-client"),
+        ("nonce", nonce),
+        ("signature", &signature),
+        ("userid", &userid),
+    ];
+    assert_eq!(bench.call_as(None, "/v2/oauth2", &arguments).await["status"], 0);
+    assert_eq!(bench.call_as(None, "/v2/oauth2", &arguments).await["status"], 503, "the nonce is used up");
+    assert_eq!(bench.getmeas(&[]).await["status"], 401);
+    assert!(bench.simulator.notifier().subscriptions().is_empty());
+}
