@@ -1,0 +1,157 @@
+//! `demo`: each category once, and what became of it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use afferent_domain::{Clock, Timestamp};
+use afferent_local::clock::SystemClock;
+use afferent_play::scene::{Scene, SceneError};
+use afferent_play::tally::Tally;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+use withings_simulator::Outcome;
+use withings_simulator::sample::CATEGORIES;
+
+use crate::{Setting, category_name, say};
+
+/// How long a category may take before what is not done counts as lost. The keeper looks every minute.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How often the tables are looked at.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// The report.
+#[derive(Debug, Serialize)]
+struct Report {
+    notifications: u64,
+    records: u64,
+    events: u64,
+    deliveries: u64,
+    delivered: u64,
+    lost: u64,
+    withings_calls: u64,
+    withings_refused: u64,
+    latency_ms: Latency,
+    categories: Vec<Row>,
+}
+
+/// From the notification to the webhook at the receiver.
+#[derive(Debug, Serialize)]
+struct Latency {
+    p50: u64,
+    p99: u64,
+}
+
+/// One category.
+#[derive(Debug, Serialize)]
+struct Row {
+    appli: u16,
+    answered: bool,
+    calls: u64,
+    records: u64,
+    events: u64,
+    webhooks: u64,
+    /// Of the first webhook; none if there was none.
+    latency_ms: Option<u64>,
+    lost: u64,
+}
+
+pub(crate) async fn demo(setting: Setting, report: &Path) -> Result<ExitCode, SceneError> {
+    let scene = Scene::start(setting.plan()?).await?;
+    say("appli  category                answered  calls  records  events  webhooks  first after");
+    let mut latencies = Vec::new();
+    let mut rows = Vec::new();
+    for appli in CATEGORIES {
+        let row = play(&scene, appli, &mut latencies).await?;
+        let latency = row.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+        say(&format!(
+            "{appli:>5}  {:<22}  {:<8}  {:>5}  {:>7}  {:>6}  {:>8}  {latency:>11}",
+            category_name(appli),
+            if row.answered { "200" } else { "no" },
+            row.calls,
+            row.records,
+            row.events,
+            row.webhooks,
+        ));
+        rows.push(row);
+    }
+    let written = write(&scene, rows, latencies, report).await?;
+    scene.stack.stop().await;
+    Ok(if written.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plays one category and waits until all that follows from it is done.
+async fn play(scene: &Scene, appli: u16, latencies: &mut Vec<u64>) -> Result<Row, SceneError> {
+    let before = scene.tally().await?;
+    let (calls, webhooks) = (scene.world.simulator.stats().calls, scene.receiver.received().len());
+    let notified = SystemClock.now();
+    scene.world.play(appli)?;
+    let end = Instant::now() + PATIENCE;
+    let (after, answered) = loop {
+        sleep(LOOK).await;
+        let after = scene.tally().await?;
+        let answered = scene.world.simulator.notifications().iter().all(|one| one.outcome == Outcome::Delivered);
+        let done = answered && after.notifications() > before.notifications() && after.open() == 0;
+        if done || Instant::now() > end {
+            break (after, answered);
+        }
+    };
+    let received = scene.receiver.received();
+    let new = received[webhooks..].iter().filter(|one| one.verified);
+    let after_notice = |at: Timestamp| u64::try_from(at.since(notified).as_millis()).unwrap_or(u64::MAX);
+    let mut taken: Vec<u64> = new.map(|one| after_notice(one.at)).collect();
+    taken.sort_unstable();
+    latencies.extend(&taken);
+    Ok(Row {
+        appli,
+        answered,
+        calls: scene.world.simulator.stats().calls - calls,
+        records: after.revisions - before.revisions,
+        events: after.events - before.events,
+        webhooks: taken.len() as u64,
+        latency_ms: taken.first().copied(),
+        lost: after.open() + u64::from(!answered),
+    })
+}
+
+async fn write(scene: &Scene, rows: Vec<Row>, mut latencies: Vec<u64>, path: &Path) -> Result<Report, SceneError> {
+    let tally: Tally = scene.tally().await?;
+    let stats = scene.world.simulator.stats();
+    latencies.sort_unstable();
+    let at = |percent: usize| latencies.get(latencies.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
+    let accepted = stats.notifications.delivered;
+    let report = Report {
+        notifications: accepted,
+        records: tally.records,
+        events: tally.events,
+        deliveries: tally.deliveries,
+        delivered: tally.delivered,
+        lost: tally.open() + accepted.abs_diff(tally.notifications()) + stats.notifications.pending(),
+        withings_calls: stats.calls,
+        withings_refused: stats.refused,
+        latency_ms: Latency { p50: at(50), p99: at(99) },
+        categories: rows,
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let json = serde_json::to_string_pretty(&report).map_err(std::io::Error::other)?;
+    std::fs::write(path, json + "\n")?;
+    say(&format!(
+        "\n{} notifications, {} records, {} events, {} deliveries, {} delivered, {} lost; {} calls to Withings, {} refused; \
+         notification to webhook p50 {} ms, p99 {} ms\n{}",
+        report.notifications,
+        report.records,
+        report.events,
+        report.deliveries,
+        report.delivered,
+        report.lost,
+        report.withings_calls,
+        report.withings_refused,
+        report.latency_ms.p50,
+        report.latency_ms.p99,
+        path.display(),
+    ));
+    Ok(report)
+}

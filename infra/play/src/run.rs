@@ -1,0 +1,124 @@
+//! `run`: everything stays up, and shows what happens as it does. No line holds a health value.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use afferent_domain::{Clock, Timestamp};
+use afferent_local::clock::SystemClock;
+use afferent_play::scene::{Scene, SceneError};
+use tokio::time::sleep;
+use withings_simulator::sample::CATEGORIES;
+
+use crate::{Setting, category_name, say};
+
+/// How often there is a look for something new.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(crate) async fn run(setting: Setting, quiet: bool, gap_ms: u64) -> Result<ExitCode, SceneError> {
+    let scene = Scene::start(setting.plan()?).await?;
+    say(&addresses(&scene));
+    let played = async {
+        if !quiet {
+            for appli in CATEGORIES {
+                scene.world.play(appli)?;
+                sleep(Duration::from_millis(gap_ms)).await;
+            }
+        }
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        result = played => result,
+        () = show(&scene) => Ok(()),
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    scene.stack.stop().await;
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+fn addresses(scene: &Scene) -> String {
+    format!(
+        "front door (ingest, API)  http://{front}\n\
+         DynamoDB and streams      {dynamodb}\n\
+         SQS                       {sqs}\n\
+         Withings (simulated)      {withings}   its control API: /control\n\
+         receiver of webhooks      {receiver}\n\n\
+         curl -H 'Authorization: Bearer {key}' 'http://{front}/v1/users/{user}/records?kind=body_weight'\n\
+         curl -H 'Authorization: Bearer {key}' 'http://{front}/v1/notifications'\n\n\
+         Ctrl-C ends it.\n",
+        front = scene.stack.front,
+        dynamodb = scene.stack.addresses.dynamodb,
+        sqs = scene.stack.addresses.sqs,
+        withings = scene.world.url(),
+        receiver = scene.receiver.url(),
+        key = scene.key,
+        user = scene.connection.user,
+    )
+}
+
+/// Prints what is new, in the order that it was noticed.
+async fn show(scene: &Scene) {
+    let (mut notifications, mut calls, mut webhooks, mut pulls) = (0, 0, 0, 0);
+    let mut settled = String::new();
+    loop {
+        sleep(LOOK).await;
+        let all = scene.world.simulator.notifications();
+        for one in all.iter().skip(notifications).take_while(|one| !one.tries.is_empty()) {
+            let status = one.tries.iter().filter_map(|tried| tried.status).next_back();
+            let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            line("notification", &format!("{:>3} {} -> {status}", one.appli, category_name(one.appli)));
+            notifications += 1;
+        }
+        let all = scene.world.simulator.calls();
+        for call in all.iter().skip(calls) {
+            let status = call.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+            line("call", &format!("{} {} -> status {status}", call.service, call.action));
+        }
+        calls = all.len();
+        let all = scene.stack.log.tail();
+        for pulled in all.iter().skip(pulls).filter_map(|line| pulled(&line.text)) {
+            line("pull", &pulled);
+        }
+        pulls = all.len();
+        let all = scene.receiver.received();
+        for one in all.iter().skip(webhooks) {
+            line("webhook", &format!("{} ({})", one.event_type, if one.verified { "signature right" } else { "refused" }));
+        }
+        webhooks = all.len();
+        if let Ok(tally) = scene.tally().await {
+            let now = format!(
+                "{} notifications ({} waiting), {} records, {} events, {} of {} deliveries made",
+                tally.notifications(),
+                tally.waiting,
+                tally.records,
+                tally.events,
+                tally.delivered,
+                tally.deliveries,
+            );
+            if tally.open() == 0 && now != settled {
+                line("all done", &now);
+                settled = now;
+            }
+        }
+    }
+}
+
+/// What a pull's log line says, if the line is one.
+fn pulled(text: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(text).ok()?;
+    let fields = line.get("fields")?;
+    if fields.get("message")? != "pulled" {
+        return None;
+    }
+    let number = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
+    let service = fields.get("service")?.as_str()?;
+    Some(format!("{service}: {} pages, {} facts, {} new or changed", number("pages"), number("facts"), number("changed")))
+}
+
+fn line(what: &str, text: &str) {
+    say(&format!("{}  {what:<12}  {text}", time(SystemClock.now())));
+}
+
+/// `07:03:11.412`, UTC.
+fn time(at: Timestamp) -> String {
+    at.to_string().get(11..23).unwrap_or_default().to_owned()
+}

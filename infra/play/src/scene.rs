@@ -1,0 +1,191 @@
+//! Everything started together: the stack, the simulated Withings, the receiver, and what connects them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afferent_aws::{Aws, AwsError};
+use afferent_domain::id::UserId;
+use afferent_domain::{Clock, Dice, Timestamp};
+use afferent_http::Client;
+use afferent_local::clock::{SystemClock, SystemDice};
+use afferent_local::{Options, Ports, Stack, StackError};
+use afferent_secrets::Secret;
+use afferent_store::StoreError;
+use afferent_store::connections::Connection;
+use afferent_store::deliveries::Deliveries;
+use afferent_store::events::Events;
+use afferent_store::notifications::Notifications;
+use afferent_store::records::Records;
+use withings_simulator::ControlError;
+
+use crate::receiver::Receiver;
+use crate::seed::{Consent, Registered, SeedError, Seeder};
+use crate::tally::{Tables, Tally};
+use crate::world::{TIMEZONE, World, WorldError};
+
+/// What the customer calls the sample person.
+const REFERENCE: &str = "sample-person";
+
+/// Withings' access tokens live three hours.
+const TOKEN_LIFE: Duration = Duration::from_secs(3 * 3600);
+
+/// What a scene is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The folder of the functions' programs.
+    pub bootstraps: PathBuf,
+    /// The folder that keeps everything; none keeps nothing.
+    pub data: Option<PathBuf>,
+    /// The stack's ports.
+    pub ports: Ports,
+    /// The simulated Withings' port.
+    pub withings_port: u16,
+    /// Another Withings to call instead of the simulated one.
+    pub withings_url: Option<String>,
+}
+
+/// Everything, running.
+pub struct Scene {
+    /// The stack.
+    pub stack: Stack,
+    /// The simulated Withings.
+    pub world: World,
+    /// The customer's endpoint.
+    pub receiver: Receiver,
+    /// The endpoint's id.
+    pub registered: Registered,
+    /// The sample person's connection.
+    pub connection: Connection,
+    /// An API key that may read.
+    pub key: String,
+    tables: Tables,
+    started: Timestamp,
+}
+
+/// Why there is no scene.
+#[derive(Debug, thiserror::Error)]
+pub enum SceneError {
+    /// The stack cannot start.
+    #[error(transparent)]
+    Stack(#[from] StackError),
+    /// The simulated Withings cannot start.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The simulated Withings refused something.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Something could not be set up.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// The stack's address cannot be used.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A table is out of reach.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port is taken or a file cannot be used.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Http(#[from] afferent_http::HttpError),
+}
+
+impl Scene {
+    /// Starts everything and connects the sample person.
+    ///
+    /// # Errors
+    /// [`SceneError`].
+    pub async fn start(plan: Plan) -> Result<Self, SceneError> {
+        let (clock, dice): (Arc<dyn Clock>, Arc<dyn Dice>) = (Arc::new(SystemClock), Arc::new(SystemDice::default()));
+        if let Some(folder) = &plan.data {
+            std::fs::create_dir_all(folder)?;
+        }
+        let kept = |name: &str| plan.data.as_ref().map(|folder| folder.join(name));
+        let http = Arc::new(Client::new()?);
+        let world = World::start(plan.withings_port, http, dice.clone(), kept("withings-diary.jsonl")).await?;
+        let callback_secret = callback_secret(kept("callback-secret"), &*dice)?;
+        let withings_url = plan.withings_url.clone().unwrap_or_else(|| world.url());
+        let stack = Stack::start(options(&plan, &withings_url, &callback_secret)).await?;
+
+        let aws = aws(&stack)?;
+        let seeder = Seeder::new(aws.clone(), &stack.template.place.stack, clock.clone(), dice);
+        let tokens = world.simulator.issue_tokens(world.person.userid, None, "")?;
+        let consent = Consent {
+            userid: world.person.userid.to_string(),
+            tz: TIMEZONE.to_owned(),
+            access_token: Secret::new(tokens.access_token),
+            refresh_token: Secret::new(tokens.refresh_token),
+            expires_in: TOKEN_LIFE,
+        };
+        let connection = seeder.connect(REFERENCE, &consent).await?;
+        let receiver = Receiver::start(0, clock.clone()).await?;
+        let registered = seeder.endpoint(&receiver.url(), &["*"]).await?;
+        receiver.trust(registered.secret.clone());
+        let key = seeder.key("afferent-local").await?;
+        let callback = format!("http://{}/withings/{callback_secret}", stack.front);
+        world.simulator.subscribe(world.person.userid, None, &[], &callback)?;
+
+        let client = afferent_store::client(&aws);
+        let tables = Tables {
+            notifications: Notifications::new(client.clone(), seeder.name("notifications")),
+            records: Records::new(client.clone(), seeder.name("records")),
+            events: Events::new(client.clone(), seeder.name("events")),
+            deliveries: Deliveries::new(client, seeder.name("deliveries")),
+        };
+        Ok(Self { stack, world, receiver, registered, connection, key, tables, started: clock.now() })
+    }
+
+    /// Counts everything that there is since the start.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub async fn tally(&self) -> Result<Tally, StoreError> {
+        let days = [self.started, SystemClock.now()];
+        let users = [self.connection.user.clone(), UserId::app()];
+        self.tables.tally(&days, &users, &self.registered.endpoint).await
+    }
+}
+
+/// The SDK against the stack's addresses, with credentials that are good for nothing.
+fn aws(stack: &Stack) -> Result<Aws, AwsError> {
+    let variables = BTreeMap::from([
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &*stack.addresses.dynamodb),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &*stack.addresses.secrets),
+        ("AWS_ENDPOINT_URL_SQS", &*stack.addresses.sqs),
+    ]);
+    Aws::from_env(|name| variables.get(name).map(|value| (*value).to_owned()))
+}
+
+fn options(plan: &Plan, withings_url: &str, callback_secret: &str) -> Options {
+    let app = withings_simulator::ClientApp::default();
+    let digest = ring::digest::digest(&ring::digest::SHA256, callback_secret.as_bytes());
+    let parameters = [
+        ("CallbackSecretSha256", digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
+        ("WithingsApiUrl", withings_url.to_owned()),
+        ("WithingsClientId", app.client_id),
+        ("WithingsClientSecret", app.client_secret),
+    ];
+    let mut options = Options::new(&plan.bootstraps);
+    options.data = plan.data.clone();
+    options.ports = plan.ports;
+    options.parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
+    options
+}
+
+/// The secret in the callback URL: kept in `file`, so that a restart keeps the URL.
+fn callback_secret(file: Option<PathBuf>, dice: &dyn Dice) -> std::io::Result<String> {
+    if let Some(secret) = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok()) {
+        return Ok(secret);
+    }
+    let secret = format!("{:016x}{:016x}", dice.roll(), dice.roll());
+    if let Some(file) = file {
+        std::fs::write(file, &secret)?;
+    }
+    Ok(secret)
+}

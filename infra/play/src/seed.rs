@@ -1,0 +1,147 @@
+//! What a customer would have set up. Works against any stack whose endpoints are given: the local one, or
+//! one deployed into another emulator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use afferent_aws::Aws;
+use afferent_domain::endpoint::{Endpoint, EndpointUrl, Standing, UrlError};
+use afferent_domain::filter::{Pattern, PatternError, Scope};
+use afferent_domain::id::{ConnectionId, EndpointId, UserId};
+use afferent_domain::schedule::RetryPolicy;
+use afferent_domain::signature::SigningSecret;
+use afferent_domain::{Clock, Dice};
+use afferent_secrets::{Secret, SecretsError, Unsealable, sealer};
+use afferent_store::StoreError;
+use afferent_store::connections::{AccountKey, Connection, Connections, Tokens};
+use afferent_store::endpoints::{Endpoints, SealedSecret};
+use afferent_store::keys::{Key, Keys};
+
+/// Puts things into the tables of one stack.
+pub struct Seeder {
+    aws: Aws,
+    stack: String,
+    clock: Arc<dyn Clock>,
+    dice: Arc<dyn Dice>,
+}
+
+/// Why something could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// A table is out of reach.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sealing key cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// Sealing failed.
+    #[error(transparent)]
+    Seal(#[from] Unsealable),
+    /// The endpoint's address is none.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// An event type is none.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+}
+
+/// A person who has consented at Withings.
+#[derive(Clone, Debug)]
+pub struct Consent {
+    /// Withings' userid.
+    pub userid: String,
+    /// The person's time zone.
+    pub tz: String,
+    /// The access token.
+    pub access_token: Secret,
+    /// The refresh token.
+    pub refresh_token: Secret,
+    /// How long the access token lives.
+    pub expires_in: Duration,
+}
+
+/// An endpoint and its secret, which is shown this once.
+#[derive(Debug)]
+pub struct Registered {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Its secret.
+    pub secret: SigningSecret,
+}
+
+impl Seeder {
+    /// For the stack called `stack`.
+    #[must_use]
+    pub fn new(aws: Aws, stack: &str, clock: Arc<dyn Clock>, dice: Arc<dyn Dice>) -> Self {
+        Self { aws, stack: stack.to_owned(), clock, dice }
+    }
+
+    /// The stack's name for something: a table, a queue, a secret.
+    #[must_use]
+    pub fn name(&self, what: &str) -> String {
+        format!("{}-{what}", self.stack)
+    }
+
+    /// Connects a person under the customer's `reference`. Doing it again for the same Withings user keeps
+    /// the ids (they are derived here) and replaces the tokens.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn connect(&self, reference: &str, consent: &Consent) -> Result<Connection, SeedError> {
+        let connection = Connection {
+            id: ConnectionId::derive(&[reference, &consent.userid]),
+            user: UserId::derive(&[reference]),
+            account: AccountKey { region: "eu".to_owned(), userid: consent.userid.clone() },
+            tz: Some(consent.tz.clone()),
+            connected: self.clock.now(),
+        };
+        let sealer = sealer(&self.aws, &format!("{}/seal-tokens", self.stack)).await?;
+        let owner = connection.account.to_string();
+        let tokens = Tokens {
+            access: sealer.seal(&owner, &consent.access_token, &*self.dice)?.0,
+            refresh: sealer.seal(&owner, &consent.refresh_token, &*self.dice)?.0,
+            expires: self.clock.now() + consent.expires_in,
+            generation: 1,
+        };
+        let connections = Connections::new(afferent_store::client(&self.aws), self.name("connections"));
+        connections.create(&connection, reference, &tokens).await?;
+        Ok(connection)
+    }
+
+    /// Registers an endpoint with a secret of its own.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn endpoint(&self, url: &str, types: &[&str]) -> Result<Registered, SeedError> {
+        let now = self.clock.now();
+        let id = EndpointId::draw(now, &*self.dice);
+        let endpoint = Endpoint {
+            endpoint: id.clone(),
+            url: EndpointUrl::parse(url)?,
+            types: types.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?,
+            scope: Scope::All,
+            policy: RetryPolicy::default(),
+            description: None,
+            created_ms: now,
+            standing: Standing::Enabled,
+        };
+        let secret = SigningSecret::draw(&*self.dice);
+        let sealer = sealer(&self.aws, &format!("{}/seal-endpoints", self.stack)).await?;
+        let sealed = sealer.seal(id.as_str(), &Secret::new(secret.reveal()), &*self.dice)?.0;
+        let endpoints = Endpoints::new(afferent_store::client(&self.aws), self.name("endpoints"));
+        // The secret first: an endpoint that is there can be delivered to.
+        endpoints.add_secret(&id, &SealedSecret { number: 1, sealed, created: now, until: None }).await?;
+        endpoints.put(&endpoint).await?;
+        Ok(Registered { endpoint: id, secret })
+    }
+
+    /// Makes an API key that may read.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn key(&self, label: &str) -> Result<String, SeedError> {
+        let keys = Keys::new(afferent_store::client(&self.aws), self.name("keys"));
+        let key = Key { label: label.to_owned(), scopes: vec!["read".to_owned()] };
+        Ok(keys.create(&key, self.clock.now(), &*self.dice).await?)
+    }
+}

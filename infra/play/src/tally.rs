@@ -1,0 +1,102 @@
+//! How much of everything there is, counted from the tables: what was accepted, and what became of it.
+
+use afferent_domain::Timestamp;
+use afferent_domain::delivery::End;
+use afferent_domain::id::{EndpointId, UserId};
+use afferent_store::StoreError;
+use afferent_store::deliveries::Deliveries;
+use afferent_store::events::Events;
+use afferent_store::notifications::{Notifications, State, day};
+use afferent_store::records::Records;
+use serde::Serialize;
+
+/// The tables that are counted.
+pub struct Tables {
+    /// `notifications`.
+    pub notifications: Notifications,
+    /// `records`.
+    pub records: Records,
+    /// `events`.
+    pub events: Events,
+    /// `deliveries`.
+    pub deliveries: Deliveries,
+}
+
+/// The counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Notifications by where they stand.
+    pub waiting: u64,
+    /// See above.
+    pub satisfied: u64,
+    /// See above.
+    pub recorded: u64,
+    /// See above.
+    pub quarantined: u64,
+    /// Records.
+    pub records: u64,
+    /// Revisions of them.
+    pub revisions: u64,
+    /// Events in the journals.
+    pub events: u64,
+    /// Deliveries to the endpoint.
+    pub deliveries: u64,
+    /// Those that were delivered.
+    pub delivered: u64,
+}
+
+impl Tally {
+    /// Notifications, wherever they stand.
+    #[must_use]
+    pub fn notifications(&self) -> u64 {
+        self.waiting + self.satisfied + self.recorded + self.quarantined
+    }
+
+    /// What is not at its end: notifications that wait, revisions without an event, deliveries not made.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.waiting + self.revisions.abs_diff(self.events) + self.events.abs_diff(self.deliveries) + self.deliveries
+            - self.delivered
+    }
+}
+
+impl Tables {
+    /// Counts. `days` are the days that notifications were received on; `users` whose records there are.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub async fn tally(
+        &self,
+        days: &[Timestamp],
+        users: &[UserId],
+        endpoint: &EndpointId,
+    ) -> Result<Tally, StoreError> {
+        let mut tally = Tally::default();
+        let mut days: Vec<String> = days.iter().map(|at| day(*at)).collect();
+        days.dedup();
+        for day in &days {
+            tally.waiting += self.notifications.count(State::Waiting, day).await?;
+            tally.satisfied += self.notifications.count(State::Satisfied, day).await?;
+            tally.recorded += self.notifications.count(State::Recorded, day).await?;
+            tally.quarantined += self.notifications.count(State::Quarantined, day).await?;
+        }
+        for user in users {
+            let mut after = None;
+            loop {
+                let (records, next) = self.records.page(user, None, after.as_ref(), 100).await?;
+                tally.records += records.len() as u64;
+                tally.revisions += records.iter().map(|record| u64::from(record.rev)).sum::<u64>();
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            tally.events += self.events.head(user).await?.map_or(0, |head| head.last);
+        }
+        let ever = Timestamp::from_millis(i64::MAX);
+        let deliveries = self.deliveries.of_endpoint(endpoint, ever, u16::MAX).await?;
+        tally.deliveries = deliveries.len() as u64;
+        tally.delivered = deliveries.iter().filter(|(_, state, _)| state == End::Delivered.as_str()).count() as u64;
+        Ok(tally)
+    }
+}
