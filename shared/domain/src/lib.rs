@@ -3,7 +3,21 @@
 //! Nothing in here knows AWS, a socket or a wall clock. Time comes in as a [`Timestamp`], chance as
 //! [`Dice`], so that the same code runs on Lambda, on one machine and in a simulation under virtual time.
 
+pub mod budget;
 pub mod clock;
+pub mod delivery;
+pub mod endpoint;
+pub mod event;
+pub mod exact;
+pub mod excerpt;
+pub mod filter;
 pub mod id;
+pub mod mark;
+pub mod notification;
+pub mod record;
+pub mod schedule;
+pub mod secret;
+pub mod service;
+pub mod signature;
 
 pub use clock::{Clock, Dice, Timestamp};

@@ -87,7 +87,8 @@ impl Evidence {
             Some(window) => {
                 let window = window.padded(PADDING_SECS);
                 self.changed.iter().any(|at| window.contains(*at))
-                    || (settled && self.whole.iter().any(|whole| whole.start <= window.start && window.end <= whole.end))
+                    || (settled
+                        && self.whole.iter().any(|whole| whole.start <= window.start && window.end <= whole.end))
             }
             None => !self.changed.is_empty() || (settled && (self.since_last || !self.whole.is_empty())),
         }

@@ -7,35 +7,12 @@
 mod seal;
 
 use afferent_aws::{Aws, Service};
+use afferent_domain::secret::{App, Secret};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use serde::Deserialize;
 
 pub use seal::{Sealed, Sealer, Unsealable};
-
-/// A text that is never shown: not in a log, not in an error, not by `{:?}`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text` from being shown.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text, for the one place that must send it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
 
 /// A secret that cannot be had. Names the secret, never its content.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,31 +35,22 @@ pub enum SecretsError {
     },
 }
 
-/// What identifies our application to Withings.
-#[derive(Clone, Debug)]
-pub struct Application {
-    /// Withings' client id. No secret: it stands in every authorise URL.
-    pub client_id: String,
-    /// Withings' client secret.
-    pub client_secret: Secret,
-}
-
 /// Reads the application's id and secret: `{"client_id":"…","client_secret":"…"}`.
 ///
 /// # Errors
 /// The secret cannot be had or has another shape.
-pub async fn application(aws: &Aws, arn: &str) -> Result<Application, SecretsError> {
+pub async fn application(aws: &Aws, arn: &str) -> Result<App, SecretsError> {
     #[derive(Deserialize)]
     struct Shape {
         client_id: String,
         client_secret: String,
     }
     let text = read(aws, arn).await?;
-    let shape: Shape = serde_json::from_str(text.expose()).map_err(|_| SecretsError::Shape {
+    let shape: Shape = serde_json::from_str(text.reveal()).map_err(|_| SecretsError::Shape {
         name: arn.to_owned(),
         expected: r#"{"client_id":"…","client_secret":"…"}"#,
     })?;
-    Ok(Application { client_id: shape.client_id, client_secret: Secret::new(shape.client_secret) })
+    Ok(App { client_id: shape.client_id, client_secret: Secret::new(shape.client_secret) })
 }
 
 /// Reads sealing keys: `{"current":"2","1":"…","2":"…"}`, each key at least 32 characters of chance.
@@ -91,7 +59,7 @@ pub async fn application(aws: &Aws, arn: &str) -> Result<Application, SecretsErr
 /// The secret cannot be had or has another shape.
 pub async fn sealer(aws: &Aws, arn: &str) -> Result<Sealer, SecretsError> {
     let text = read(aws, arn).await?;
-    Sealer::from_json(text.expose()).ok_or_else(|| SecretsError::Shape {
+    Sealer::from_json(text.reveal()).ok_or_else(|| SecretsError::Shape {
         name: arn.to_owned(),
         expected: r#"{"current":"1","1":"…"} with keys of at least 32 characters"#,
     })

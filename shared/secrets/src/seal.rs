@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use afferent_domain::Dice;
+use afferent_domain::secret::Secret;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf;
 
-use crate::Secret;
 
 /// What the key derivation is for; another purpose would get another key from the same text.
 const PURPOSE: &[u8] = b"afferent seal v1";
@@ -58,7 +58,7 @@ impl Sealer {
         nonce[..8].copy_from_slice(&dice.roll().to_le_bytes());
         nonce[8..].copy_from_slice(&dice.roll().to_le_bytes()[..4]);
         let key = self.keys.get(&self.current).ok_or(Unsealable)?;
-        let mut text = secret.expose().as_bytes().to_vec();
+        let mut text = secret.reveal().as_bytes().to_vec();
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(owner.as_bytes()), &mut text)
             .map_err(|_| Unsealable)?;
         let bytes = [&nonce[..], &text].concat();
@@ -117,29 +117,24 @@ mod tests {
 
     #[test]
     fn what_is_sealed_for_an_owner_opens_for_that_owner_only() {
-        let sealed = sealer("1").seal("con_a", &Secret::new("token".to_owned()), &Fixed).unwrap();
-        assert_eq!(sealer("1").open("con_a", &sealed).unwrap().expose(), "token");
+        let sealed = sealer("1").seal("con_a", &Secret::new("token"), &Fixed).unwrap();
+        assert_eq!(sealer("1").open("con_a", &sealed).unwrap().reveal(), "token");
         assert_eq!(sealer("1").open("con_b", &sealed), Err(Unsealable));
     }
 
     #[test]
     fn an_old_key_still_opens_after_a_rotation_and_is_known_to_be_old() {
-        let sealed = sealer("1").seal("con_a", &Secret::new("token".to_owned()), &Fixed).unwrap();
-        assert_eq!(sealer("2").open("con_a", &sealed).unwrap().expose(), "token");
+        let sealed = sealer("1").seal("con_a", &Secret::new("token"), &Fixed).unwrap();
+        assert_eq!(sealer("2").open("con_a", &sealed).unwrap().reveal(), "token");
         assert!(sealer("2").is_old(&sealed) && !sealer("1").is_old(&sealed));
     }
 
     #[test]
     fn a_changed_bit_is_noticed() {
-        let Sealed(mut text) = sealer("1").seal("con_a", &Secret::new("token".to_owned()), &Fixed).unwrap();
+        let Sealed(mut text) = sealer("1").seal("con_a", &Secret::new("token"), &Fixed).unwrap();
         let last = if text.pop() == Some('A') { 'B' } else { 'A' };
         text.push(last);
         assert_eq!(sealer("1").open("con_a", &Sealed(text)), Err(Unsealable));
-    }
-
-    #[test]
-    fn nothing_shows_a_secret() {
-        assert_eq!(format!("{:?}", Secret::new("token".to_owned())), "Secret(..)");
     }
 
     #[test]

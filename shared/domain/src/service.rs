@@ -1,0 +1,148 @@
+//! The units of pulling: one Withings call (or, for a night or a day, one series of calls) that has its own
+//! mark, cursor and lease.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a pull reads. The name is part of table keys and metrics, so it never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// `/measure` getmeas: weight, pressure, temperature and every other measure type.
+    Getmeas,
+    /// `/v2/measure` getactivity: one row per local day and source.
+    Getactivity,
+    /// `/v2/measure` getintradayactivity: samples, at most 24 h a call.
+    Getintradayactivity,
+    /// `/v2/measure` getworkouts.
+    Getworkouts,
+    /// `/v2/sleep` get: the stages and per-minute samples of a night.
+    SleepGet,
+    /// `/v2/sleep` getsummary: one row per night.
+    SleepGetsummary,
+    /// `/v2/heart` list: electrocardiograms.
+    HeartList,
+    /// `/v2/stetho` list: stethoscope recordings.
+    StethoList,
+    /// `/v2/answers` get: survey answers (signed instead of a bearer token).
+    AnswersGet,
+    /// `/v2/user` getdevice: the devices of the account.
+    Getdevice,
+}
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Self; 10] = [
+        Self::Getmeas,
+        Self::Getactivity,
+        Self::Getintradayactivity,
+        Self::Getworkouts,
+        Self::SleepGet,
+        Self::SleepGetsummary,
+        Self::HeartList,
+        Self::StethoList,
+        Self::AnswersGet,
+        Self::Getdevice,
+    ];
+
+    /// The name in table keys, messages, metrics and `source.service` of a record.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Getmeas => "getmeas",
+            Self::Getactivity => "getactivity",
+            Self::Getintradayactivity => "getintradayactivity",
+            Self::Getworkouts => "getworkouts",
+            Self::SleepGet => "sleep_get",
+            Self::SleepGetsummary => "sleep_getsummary",
+            Self::HeartList => "heart_list",
+            Self::StethoList => "stetho_list",
+            Self::AnswersGet => "answers_get",
+            Self::Getdevice => "getdevice",
+        }
+    }
+
+    /// Whether it takes `lastupdate` (Withings' OpenAPI: getmeas, getactivity, getworkouts, sleep
+    /// getsummary). The others are read by window.
+    #[must_use]
+    pub const fn uses_lastupdate(self) -> bool {
+        matches!(self, Self::Getmeas | Self::Getactivity | Self::Getworkouts | Self::SleepGetsummary)
+    }
+
+    /// Whether its windows are local days (`startdateymd`) rather than instants (`startdate`).
+    #[must_use]
+    pub const fn windows_are_days(self) -> bool {
+        matches!(self, Self::Getactivity | Self::Getworkouts | Self::SleepGetsummary)
+    }
+
+    /// Whether its answer comes in pages (`more`, `offset`).
+    #[must_use]
+    pub const fn is_paged(self) -> bool {
+        !matches!(self, Self::Getintradayactivity | Self::SleepGet | Self::AnswersGet | Self::Getdevice)
+    }
+
+    /// The longest window of one call, in seconds; what is beyond it Withings leaves out without a word.
+    #[must_use]
+    pub const fn longest_window_s(self) -> Option<i64> {
+        match self {
+            Self::Getintradayactivity | Self::SleepGet => Some(86_400),
+            _ => None,
+        }
+    }
+
+    /// Whether the call is signed with the client secret instead of a user's access token.
+    #[must_use]
+    pub const fn is_signed(self) -> bool {
+        matches!(self, Self::AnswersGet)
+    }
+
+    /// The OAuth scope it needs. `user.data` is named only in the notification table.
+    #[must_use]
+    pub const fn scope(self) -> &'static str {
+        match self {
+            Self::Getmeas | Self::HeartList | Self::StethoList => "user.metrics",
+            Self::Getactivity
+            | Self::Getintradayactivity
+            | Self::Getworkouts
+            | Self::SleepGet
+            | Self::SleepGetsummary => "user.activity",
+            Self::AnswersGet => "user.data",
+            Self::Getdevice => "user.info",
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The text names no service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such service")]
+pub struct UnknownService;
+
+impl FromStr for Service {
+    type Err = UnknownService;
+
+    fn from_str(text: &str) -> Result<Self, UnknownService> {
+        Self::ALL.into_iter().find(|service| service.name() == text).ok_or(UnknownService)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_written_and_read_by_its_name_everywhere() {
+        for service in Service::ALL {
+            assert_eq!(service.name().parse(), Ok(service));
+            assert_eq!(serde_json::to_string(&service).unwrap(), format!("\"{service}\""));
+        }
+        assert_eq!("getgoals".parse::<Service>(), Err(UnknownService));
+    }
+}

@@ -1,0 +1,1 @@
+"""SQS's behaviour, asked of more than one program."""
