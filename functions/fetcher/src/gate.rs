@@ -6,7 +6,7 @@ use std::time::Duration;
 use afferent_domain::budget::Lane;
 use afferent_domain::{Clock, Timestamp};
 use afferent_function::Rim;
-use afferent_secrets::{Application, Sealer};
+use afferent_secrets::Sealer;
 use afferent_store::StoreError;
 use afferent_store::budget::{Budget, BudgetError};
 use afferent_store::connections::{AccountKey, Connections};
@@ -58,22 +58,13 @@ pub struct Gate {
 impl Gate {
     pub(crate) fn new(
         withings: Client,
-        application: Application,
+        app: App,
         sealer: Sealer,
         budget: Budget,
         connections: Connections,
         rim: &Rim,
     ) -> Self {
-        Self {
-            withings,
-            app: App {
-                client_id: application.client_id,
-                client_secret: Secret::new(application.client_secret.expose()),
-            },
-            budget,
-            tokens: Tokens::new(connections, sealer, rim),
-            clock: rim.clock.clone(),
-        }
+        Self { withings, app, budget, tokens: Tokens::new(connections, sealer, rim), clock: rim.clock.clone() }
     }
 
     /// Makes the call on behalf of `account`. A dead access token is refreshed once, and the call made once

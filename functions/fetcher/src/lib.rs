@@ -97,14 +97,14 @@ impl Fetcher {
     /// A variable is missing or cannot be read, or a secret cannot be had.
     pub async fn start(env: &Env, rim: &Rim) -> Result<Self, StartError> {
         let config = Config::from_env(env)?;
-        let application = afferent_secrets::application(&rim.aws, &config.withings_secret_arn).await?;
+        let app = afferent_secrets::application(&rim.aws, &config.withings_secret_arn).await?;
         let sealer = afferent_secrets::sealer(&rim.aws, &config.seal_tokens_secret_arn).await?;
         let client = afferent_store::client(&rim.aws);
         let connections = Connections::new(client.clone(), config.connections_table.clone());
         let budget = Budget::new(
             client.clone(),
             config.connections_table,
-            &application.client_id,
+            &app.client_id,
             config.withings_limit,
             rim.clock.clone(),
             rim.dice.clone(),
@@ -114,7 +114,7 @@ impl Fetcher {
             region: config.withings_region,
             notifications: Notifications::new(client.clone(), config.notifications_table),
             records: Records::new(client, config.records_table),
-            gate: Gate::new(withings, application, sealer, budget, connections.clone(), rim),
+            gate: Gate::new(withings, app, sealer, budget, connections.clone(), rim),
             connections,
             clock: rim.clock.clone(),
             dice: rim.dice.clone(),

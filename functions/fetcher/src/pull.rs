@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::id::PullId;
-use afferent_domain::mark::Entry;
+use afferent_domain::mark::{Entry, satisfied};
 use afferent_domain::service::Service;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
@@ -61,7 +61,7 @@ impl Fetcher {
     /// What the reading proves, and when the rest is due.
     fn ending(&self, service: Service, mark: &Mark, reading: &Reading) -> Ending {
         let (satisfied, left): (Vec<Entry>, Vec<Entry>) =
-            mark.entries.iter().cloned().partition(|entry| reading.evidence.iter().any(|e| e.satisfies(entry)));
+            mark.entries.iter().cloned().partition(|entry| satisfied(entry, &reading.evidence));
         let due = match &reading.failure {
             Some(failure) => Some(self.clock.now() + back_off(failure, self.clock.now())),
             // Everything was read and an entry is left: only time can be what it lacks.

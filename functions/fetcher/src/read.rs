@@ -9,7 +9,7 @@ use std::time::Duration;
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
 use afferent_domain::id::{ConnectionId, UserId};
-use afferent_domain::mark::{Entry, Evidence, PADDING_SECS};
+use afferent_domain::mark::{Entry, Evidence, PADDING_SECS, satisfied};
 use afferent_domain::notification::{Window, day_window};
 use afferent_domain::record::SyncKind;
 use afferent_domain::service::Service;
@@ -55,10 +55,14 @@ impl Reading {
     pub fn changed(&self) -> usize {
         self.evidence.iter().map(|evidence| evidence.changed.len()).sum()
     }
+}
 
-    fn satisfies(&self, entry: &Entry) -> bool {
-        self.evidence.iter().any(|evidence| evidence.satisfies(entry))
-    }
+/// Whether a window was asked for just now: Withings refuses the same arguments within 10 s, so the second
+/// look asks for a little more.
+#[derive(Clone, Copy)]
+enum Look {
+    First,
+    Again,
 }
 
 /// One read: what to ask, and the window that it reads whole.
@@ -96,42 +100,47 @@ impl Fetcher {
             let plan = Plan { span: Span::Since(since), whole: None };
             self.read_span(connection, service, &plan, until, reading).await?;
         } else {
-            for plan in self.windows(connection, service, &mark.entries, 0) {
+            for plan in self.windows(connection, service, &mark.entries, Look::First) {
                 self.read_span(connection, service, &plan, until, reading).await?;
             }
         }
-        let left: Vec<Entry> = mark.entries.iter().filter(|entry| !reading.satisfies(entry)).cloned().collect();
+        let left: Vec<Entry> =
+            mark.entries.iter().filter(|entry| !satisfied(entry, &reading.evidence)).cloned().collect();
         let Some(settled) = left.iter().map(Entry::settled).max() else { return Ok(()) };
-        // Nothing new where something was announced: give it time to settle, and look at the whole of it. The
-        // arguments differ by a second from what was asked before, or Withings would refuse to look again.
+        // Nothing new where something was announced: give it time to settle, and look at the whole of it.
         tokio::time::sleep(settled.since(self.clock.now())).await;
         if service.uses_lastupdate() && left.iter().any(|entry| entry.window.is_none()) {
             let plan = Plan { span: Span::Since(since - Duration::from_secs(1)), whole: None };
             self.read_span(connection, service, &plan, until, reading).await?;
         }
-        let named: Vec<Entry> = left.into_iter().filter(|entry| !reading.satisfies(entry)).collect();
+        let named: Vec<Entry> = left.into_iter().filter(|entry| !satisfied(entry, &reading.evidence)).collect();
         if named.is_empty() {
             return Ok(());
         }
-        for plan in self.windows(connection, service, &named, 1) {
+        for plan in self.windows(connection, service, &named, Look::Again) {
             self.read_span(connection, service, &plan, until, reading).await?;
         }
         Ok(())
     }
 
-    /// The reads that cover the entries' windows: padded, by `extra` seconds more, merged, and cut to what
-    /// the service takes.
-    fn windows(&self, connection: &Connection, service: Service, entries: &[Entry], extra: i64) -> Vec<Plan> {
+    /// The reads that cover the entries' windows: padded, merged, and cut to what the service takes.
+    fn windows(&self, connection: &Connection, service: Service, entries: &[Entry], look: Look) -> Vec<Plan> {
         if service == Service::Getdevice {
             let all = Window::new(0, i64::MAX);
             return vec![Plan { span: Span::Whole, whole: Some(all) }];
         }
         let now = self.clock.now().as_secs();
         let recent = Window::new(now - LOOKBACK_SECS, now);
-        let windows = entries.iter().map(|entry| entry.window.unwrap_or(recent).padded(PADDING_SECS + extra));
+        let by_hour = service.longest_window_s().is_some();
+        let more = match (look, by_hour) {
+            (Look::First, _) => 0,
+            (Look::Again, false) => 1,
+            (Look::Again, true) => 3600,
+        };
+        let windows = entries.iter().map(|entry| entry.window.unwrap_or(recent).padded(PADDING_SECS + more));
         merged(windows.collect())
             .into_iter()
-            .map(|window| if service.longest_window_s().is_some() { whole_hours(window) } else { window })
+            .map(|window| if by_hour { whole_hours(window) } else { window })
             .flat_map(|window| cut(window, service.longest_window_s()))
             .map(|window| plan(service, window, connection))
             .collect()

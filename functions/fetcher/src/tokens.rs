@@ -125,12 +125,11 @@ impl Tokens {
 
     fn open(&self, account: &AccountKey, sealed: &str) -> Result<Secret, CallError> {
         let open = self.sealer.open(&account.to_string(), &Sealed(sealed.to_owned()));
-        open.map(|secret| Secret::new(secret.expose())).map_err(|_| CallError::Reauthorise)
+        open.map_err(|_| CallError::Reauthorise)
     }
 
     fn seal(&self, account: &AccountKey, token: &Secret) -> Result<String, CallError> {
-        let secret = afferent_secrets::Secret::new(token.reveal().to_owned());
-        let sealed = self.sealer.seal(&account.to_string(), &secret, &*self.dice);
+        let sealed = self.sealer.seal(&account.to_string(), token, &*self.dice);
         sealed.map(|sealed| sealed.0).map_err(|_| CallError::Reauthorise)
     }
 }

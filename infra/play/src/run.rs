@@ -81,7 +81,10 @@ async fn show(scene: &Scene) {
         pulls = all.len();
         let all = scene.receiver.received();
         for one in all.iter().skip(webhooks) {
-            line("webhook", &format!("{} ({})", one.event_type, if one.verified { "signature right" } else { "refused" }));
+            line(
+                "webhook",
+                &format!("{} ({})", one.event_type, if one.verified { "signature right" } else { "refused" }),
+            );
         }
         webhooks = all.len();
         if let Ok(tally) = scene.tally().await {
@@ -111,7 +114,12 @@ fn pulled(text: &str) -> Option<String> {
     }
     let number = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
     let service = fields.get("service")?.as_str()?;
-    Some(format!("{service}: {} pages, {} facts, {} new or changed", number("pages"), number("facts"), number("changed")))
+    Some(format!(
+        "{service}: {} pages, {} facts, {} new or changed",
+        number("pages"),
+        number("facts"),
+        number("changed")
+    ))
 }
 
 fn line(what: &str, text: &str) {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use afferent_aws::{Aws, AwsError};
 use afferent_domain::id::UserId;
+use afferent_domain::secret::Secret;
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_http::Client;
 use afferent_local::clock::{SystemClock, SystemDice};
 use afferent_local::{Options, Ports, Stack, StackError};
-use afferent_secrets::Secret;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_store::deliveries::Deliveries;

@@ -93,7 +93,10 @@ impl Aws {
         let everywhere = variable("AWS_ENDPOINT_URL");
         let endpoints = Service::ALL.map(|service| variable(service.variable()).or_else(|| everywhere.clone()));
         let plain = endpoints.iter().all(|url| url.as_ref().is_some_and(|url| url.starts_with("http://")));
-        let http_client = if plain { Builder::new().build_http() } else { https(variable("AWS_CA_BUNDLE"))? };
+        let http_client = match variable("AWS_CA_BUNDLE") {
+            None if plain => Builder::new().build_http(),
+            bundle => https(bundle)?,
+        };
         let mut aws = Self::new(
             required("AWS_REGION")?,
             credentials,

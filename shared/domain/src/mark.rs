@@ -78,21 +78,37 @@ pub struct Evidence {
     pub since_last: bool,
 }
 
-impl Evidence {
-    /// Whether this satisfies `entry`.
-    #[must_use]
-    pub fn satisfies(&self, entry: &Entry) -> bool {
-        let settled = self.began >= entry.settled();
-        match entry.window {
-            Some(window) => {
-                let window = window.padded(PADDING_SECS);
-                self.changed.iter().any(|at| window.contains(*at))
-                    || (settled
-                        && self.whole.iter().any(|whole| whole.start <= window.start && window.end <= whole.end))
-            }
-            None => !self.changed.is_empty() || (settled && (self.since_last || !self.whole.is_empty())),
+/// Whether these reads together satisfy `entry`. A window may have been read whole in pieces.
+#[must_use]
+pub fn satisfied(entry: &Entry, reads: &[Evidence]) -> bool {
+    let settled = || reads.iter().filter(|read| read.began >= entry.settled());
+    match entry.window {
+        Some(window) => {
+            let window = window.padded(PADDING_SECS);
+            let changed = reads.iter().flat_map(|read| &read.changed).any(|at| window.contains(*at));
+            changed || covered(window, settled().flat_map(|read| read.whole.iter().copied()).collect())
+        }
+        None => {
+            reads.iter().any(|read| !read.changed.is_empty())
+                || settled().any(|read| read.since_last || !read.whole.is_empty())
         }
     }
+}
+
+/// Whether the pieces leave no second of the window out.
+fn covered(window: Window, mut pieces: Vec<Window>) -> bool {
+    pieces.sort();
+    let mut next = window.start;
+    for piece in pieces {
+        if piece.start > next {
+            return false;
+        }
+        next = next.max(piece.end.saturating_add(1));
+        if next > window.end {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -118,7 +134,7 @@ mod tests {
             changed: vec![Timestamp::from_secs(1_789_625_130)],
             ..Evidence::default()
         };
-        assert!(read.satisfies(&entry(Some(weighed()))));
+        assert!(satisfied(&entry(Some(weighed())), &[read]));
     }
 
     #[test]
@@ -129,7 +145,7 @@ mod tests {
             since_last: true,
             ..Evidence::default()
         };
-        assert!(!read.satisfies(&entry(Some(weighed()))));
+        assert!(!satisfied(&entry(Some(weighed())), &[read]));
     }
 
     #[test]
@@ -139,8 +155,20 @@ mod tests {
             whole: vec![weighed().padded(PADDING_SECS)],
             ..Evidence::default()
         };
-        assert!(!read(NOTICE + 1).satisfies(&entry(Some(weighed()))));
-        assert!(read(NOTICE + 2).satisfies(&entry(Some(weighed()))));
+        assert!(!satisfied(&entry(Some(weighed())), &[read(NOTICE + 1)]));
+        assert!(satisfied(&entry(Some(weighed())), &[read(NOTICE + 2)]));
+    }
+
+    #[test]
+    fn a_window_may_be_read_whole_in_pieces_but_not_with_a_gap() {
+        let piece = |start, end| Evidence {
+            began: Timestamp::from_secs(NOTICE + 2),
+            whole: vec![Window::new(weighed().start + start, weighed().end + end)],
+            ..Evidence::default()
+        };
+        let named = entry(Some(weighed()));
+        assert!(satisfied(&named, &[piece(0, 90), piece(-90, -2)]));
+        assert!(!satisfied(&named, &[piece(1, 90), piece(-90, -2)]));
     }
 
     #[test]
@@ -151,9 +179,9 @@ mod tests {
             since_last: true,
             ..Evidence::default()
         };
-        assert!(read(NOTICE, vec![Timestamp::from_secs(5)]).satisfies(&entry(None)));
-        assert!(!read(NOTICE + 1, vec![]).satisfies(&entry(None)));
-        assert!(read(NOTICE + 2, vec![]).satisfies(&entry(None)));
+        assert!(satisfied(&entry(None), &[read(NOTICE, vec![Timestamp::from_secs(5)])]));
+        assert!(!satisfied(&entry(None), &[read(NOTICE + 1, vec![])]));
+        assert!(satisfied(&entry(None), &[read(NOTICE + 2, vec![])]));
     }
 
     proptest! {

@@ -1,0 +1,37 @@
+//! `make bench`: the numbers that the project promises, measured in one run on this machine, as a table and as
+//! `target/bench.json`. Ratios travel between machines; milliseconds do not.
+
+mod cold;
+mod flow;
+mod process;
+mod report;
+
+use std::path::PathBuf;
+
+use afferent_local::{Options, Stack};
+use report::Report;
+
+/// The functions, as their programs are called.
+const FUNCTIONS: [&str; 6] = ["ingest", "fetcher", "fanout", "dispatcher", "keeper", "api"];
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Error> {
+    let programs = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
+    let mut report = Report::default();
+    let real = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    real.block_on(async {
+        let mut options = Options::new(&programs);
+        options.schedules = false;
+        options.parameters = cold::parameters();
+        let stack = Stack::start(options).await?;
+        cold::measure(&stack, &programs, &mut report).await?;
+        stack.stop().await;
+        flow::latency(&programs, &mut report).await
+    })?;
+    // Virtual time wants a runtime of its own, whose clock stands still.
+    let paused = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+    paused.block_on(flow::budget(&mut report));
+    report.print();
+    report.write(&PathBuf::from("target/bench.json"))
+}

@@ -1,0 +1,6 @@
+//! Behaviours of the whole pipeline. Virtual time unless the module says otherwise.
+
+mod budget;
+mod delivery;
+mod ingest;
+mod pipeline;
