@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use afferent_domain::{Clock, Timestamp};
 use afferent_local::clock::SystemClock;
-use afferent_play::scene::{Scene, SceneError};
+use afferent_play::scene::{Plan, Scene, SceneError};
 use afferent_play::tally::Tally;
+use afferent_play::world::World;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use withings_simulator::Outcome;
@@ -58,12 +59,13 @@ struct Row {
 }
 
 pub(crate) async fn demo(setting: Setting, report: &Path) -> Result<ExitCode, SceneError> {
-    let scene = Scene::start(setting.plan()?).await?;
+    let scene = Scene::start(Plan { withings_url: None, ..setting.plan()? }).await?;
     say("appli  category                answered  calls  records  events  webhooks  first after");
+    let Some(world) = &scene.world else { return Ok(ExitCode::FAILURE) };
     let mut latencies = Vec::new();
     let mut rows = Vec::new();
     for appli in CATEGORIES {
-        let row = play(&scene, appli, &mut latencies).await?;
+        let row = play(&scene, world, appli, &mut latencies).await?;
         let latency = row.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
         say(&format!(
             "{appli:>5}  {:<22}  {:<8}  {:>5}  {:>7}  {:>6}  {:>8}  {latency:>11}",
@@ -76,22 +78,22 @@ pub(crate) async fn demo(setting: Setting, report: &Path) -> Result<ExitCode, Sc
         ));
         rows.push(row);
     }
-    let written = write(&scene, rows, latencies, report).await?;
+    let written = write(&scene, world, rows, latencies, report).await?;
     scene.stack.stop().await;
     Ok(if written.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Plays one category and waits until all that follows from it is done.
-async fn play(scene: &Scene, appli: u16, latencies: &mut Vec<u64>) -> Result<Row, SceneError> {
+async fn play(scene: &Scene, world: &World, appli: u16, latencies: &mut Vec<u64>) -> Result<Row, SceneError> {
     let before = scene.tally().await?;
-    let (calls, webhooks) = (scene.world.simulator.stats().calls, scene.receiver.received().len());
+    let (calls, webhooks) = (world.simulator.stats().calls, scene.receiver.received().len());
     let notified = SystemClock.now();
-    scene.world.play(appli)?;
+    world.play(appli)?;
     let end = Instant::now() + PATIENCE;
     let (after, answered) = loop {
         sleep(LOOK).await;
         let after = scene.tally().await?;
-        let answered = scene.world.simulator.notifications().iter().all(|one| one.outcome == Outcome::Delivered);
+        let answered = world.simulator.notifications().iter().all(|one| one.outcome == Outcome::Delivered);
         let done = answered && after.notifications() > before.notifications() && after.open() == 0;
         if done || Instant::now() > end {
             break (after, answered);
@@ -106,7 +108,7 @@ async fn play(scene: &Scene, appli: u16, latencies: &mut Vec<u64>) -> Result<Row
     Ok(Row {
         appli,
         answered,
-        calls: scene.world.simulator.stats().calls - calls,
+        calls: world.simulator.stats().calls - calls,
         records: after.revisions - before.revisions,
         events: after.events - before.events,
         webhooks: taken.len() as u64,
@@ -115,9 +117,15 @@ async fn play(scene: &Scene, appli: u16, latencies: &mut Vec<u64>) -> Result<Row
     })
 }
 
-async fn write(scene: &Scene, rows: Vec<Row>, mut latencies: Vec<u64>, path: &Path) -> Result<Report, SceneError> {
+async fn write(
+    scene: &Scene,
+    world: &World,
+    rows: Vec<Row>,
+    mut latencies: Vec<u64>,
+    path: &Path,
+) -> Result<Report, SceneError> {
     let tally: Tally = scene.tally().await?;
-    let stats = scene.world.simulator.stats();
+    let stats = world.simulator.stats();
     latencies.sort_unstable();
     let at = |percent: usize| latencies.get(latencies.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
     let accepted = stats.notifications.delivered;

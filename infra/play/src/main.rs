@@ -1,6 +1,7 @@
 //! The program `afferent-local`: the stack on one machine, with a simulated Withings and a receiver beside it.
 
 mod demo;
+mod plant;
 mod run;
 
 use std::path::PathBuf;
@@ -38,6 +39,19 @@ enum Command {
         /// Where the report goes.
         #[arg(long, default_value = "target/demo/report.json")]
         report: PathBuf,
+    },
+    /// Puts a connection, endpoints and a key into the tables of a stack, and prints them as JSON. The person
+    /// comes from WITHINGS_USERID, WITHINGS_ACCESS_TOKEN, WITHINGS_REFRESH_TOKEN and WITHINGS_TIMEZONE.
+    Seed {
+        /// Where the stack's AWS services are. Always given, so that nothing reaches AWS by accident.
+        #[arg(long)]
+        endpoint_url: String,
+        /// The stack's name.
+        #[arg(long, default_value = "afferent")]
+        stack: String,
+        /// The address of an endpoint that gets everything; may be given more than once.
+        #[arg(long)]
+        webhook: Vec<String>,
     },
 }
 
@@ -87,6 +101,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run { setting, quiet, gap_ms } => run::run(setting, quiet, gap_ms).await,
         Command::Demo { setting, report } => demo::demo(setting, &report).await,
+        Command::Seed { endpoint_url, stack, webhook } => plant::seed(&endpoint_url, &stack, &webhook).await,
     };
     match result {
         Ok(code) => code,

@@ -18,9 +18,9 @@ pub(crate) async fn run(setting: Setting, quiet: bool, gap_ms: u64) -> Result<Ex
     let scene = Scene::start(setting.plan()?).await?;
     say(&addresses(&scene));
     let played = async {
-        if !quiet {
+        if let (Some(world), false) = (&scene.world, quiet) {
             for appli in CATEGORIES {
-                scene.world.play(appli)?;
+                world.play(appli)?;
                 sleep(Duration::from_millis(gap_ms)).await;
             }
         }
@@ -36,11 +36,17 @@ pub(crate) async fn run(setting: Setting, quiet: bool, gap_ms: u64) -> Result<Ex
 }
 
 fn addresses(scene: &Scene) -> String {
+    let withings = match &scene.world {
+        Some(world) => format!("{}   its control API: /control", world.url()),
+        None => "not simulated: the stack calls the one that WITHINGS_API_URL names".to_owned(),
+    };
+    let user = scene.connection.as_ref().map_or("<user>", |connection| connection.user.as_str());
     format!(
         "front door (ingest, API)  http://{front}\n\
          DynamoDB and streams      {dynamodb}\n\
          SQS                       {sqs}\n\
-         Withings (simulated)      {withings}   its control API: /control\n\
+         callback URL              {callback}\n\
+         Withings                  {withings}\n\
          receiver of webhooks      {receiver}\n\n\
          curl -H 'Authorization: Bearer {key}' 'http://{front}/v1/users/{user}/records?kind=body_weight'\n\
          curl -H 'Authorization: Bearer {key}' 'http://{front}/v1/notifications'\n\n\
@@ -48,10 +54,9 @@ fn addresses(scene: &Scene) -> String {
         front = scene.stack.front,
         dynamodb = scene.stack.addresses.dynamodb,
         sqs = scene.stack.addresses.sqs,
-        withings = scene.world.url(),
+        callback = scene.callback,
         receiver = scene.receiver.url(),
         key = scene.key,
-        user = scene.connection.user,
     )
 }
 
@@ -61,14 +66,14 @@ async fn show(scene: &Scene) {
     let mut settled = String::new();
     loop {
         sleep(LOOK).await;
-        let all = scene.world.simulator.notifications();
+        let all = scene.world.as_ref().map(|world| world.simulator.notifications()).unwrap_or_default();
         for one in all.iter().skip(notifications).take_while(|one| !one.tries.is_empty()) {
             let status = one.tries.iter().filter_map(|tried| tried.status).next_back();
             let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
             line("notification", &format!("{:>3} {} -> {status}", one.appli, category_name(one.appli)));
             notifications += 1;
         }
-        let all = scene.world.simulator.calls();
+        let all = scene.world.as_ref().map(|world| world.simulator.calls()).unwrap_or_default();
         for call in all.iter().skip(calls) {
             let status = call.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
             line("call", &format!("{} {} -> status {status}", call.service, call.action));

@@ -42,7 +42,8 @@ pub struct Plan {
     pub ports: Ports,
     /// The simulated Withings' port.
     pub withings_port: u16,
-    /// Another Withings to call instead of the simulated one.
+    /// Another Withings to call instead of the simulated one, which is then not started. The application and a
+    /// person who has consented come from the environment: see [`Consent::from_env`].
     pub withings_url: Option<String>,
 }
 
@@ -50,14 +51,16 @@ pub struct Plan {
 pub struct Scene {
     /// The stack.
     pub stack: Stack,
-    /// The simulated Withings.
-    pub world: World,
+    /// The simulated Withings, unless another one is called.
+    pub world: Option<World>,
     /// The customer's endpoint.
     pub receiver: Receiver,
     /// The endpoint's id.
     pub registered: Registered,
-    /// The sample person's connection.
-    pub connection: Connection,
+    /// The connection of the sample person, or of the person that the environment names.
+    pub connection: Option<Connection>,
+    /// Where notifications go.
+    pub callback: String,
     /// An API key that may read.
     pub key: String,
     tables: Tables,
@@ -105,28 +108,31 @@ impl Scene {
         }
         let kept = |name: &str| plan.data.as_ref().map(|folder| folder.join(name));
         let http = Arc::new(Client::new()?);
-        let world = World::start(plan.withings_port, http, dice.clone(), kept("withings-diary.jsonl")).await?;
+        let world = match plan.withings_url {
+            None => Some(World::start(plan.withings_port, http, dice.clone(), kept("withings-diary.jsonl")).await?),
+            Some(_) => None,
+        };
         let callback_secret = callback_secret(kept("callback-secret"), &*dice)?;
-        let withings_url = plan.withings_url.clone().unwrap_or_else(|| world.url());
-        let stack = Stack::start(options(&plan, &withings_url, &callback_secret)).await?;
+        let stack = Stack::start(options(&plan, world.as_ref(), &callback_secret)).await?;
 
         let aws = aws(&stack)?;
         let seeder = Seeder::new(aws.clone(), &stack.template.place.stack, clock.clone(), dice);
-        let tokens = world.simulator.issue_tokens(world.person.userid, None, "")?;
-        let consent = Consent {
-            userid: world.person.userid.to_string(),
-            tz: TIMEZONE.to_owned(),
-            access_token: Secret::new(tokens.access_token),
-            refresh_token: Secret::new(tokens.refresh_token),
-            expires_in: TOKEN_LIFE,
+        let consent = match &world {
+            Some(world) => Some(sample_consent(world)?),
+            None => Consent::from_env(variable),
         };
-        let connection = seeder.connect(REFERENCE, &consent).await?;
+        let connection = match consent {
+            Some(consent) => Some(seeder.connect(REFERENCE, &consent).await?),
+            None => None,
+        };
         let receiver = Receiver::start(0, clock.clone()).await?;
-        let registered = seeder.endpoint(&receiver.url(), &["*"]).await?;
+        let registered = seeder.endpoint(REFERENCE, &receiver.url(), &["*"]).await?;
         receiver.trust(registered.secret.clone());
         let key = seeder.key("afferent-local").await?;
         let callback = format!("http://{}/withings/{callback_secret}", stack.front);
-        world.simulator.subscribe(world.person.userid, None, &[], &callback)?;
+        if let Some(world) = &world {
+            world.simulator.subscribe(world.person.userid, None, &[], &callback)?;
+        }
 
         let client = afferent_store::client(&aws);
         let tables = Tables {
@@ -135,7 +141,9 @@ impl Scene {
             events: Events::new(client.clone(), seeder.name("events")),
             deliveries: Deliveries::new(client, seeder.name("deliveries")),
         };
-        Ok(Self { stack, world, receiver, registered, connection, key, tables, started: clock.now() })
+        // A day back: on a restart the notifications of before count too.
+        let started = clock.now() - Duration::from_secs(24 * 3600);
+        Ok(Self { stack, world, receiver, registered, connection, callback, key, tables, started })
     }
 
     /// Counts everything that there is since the start.
@@ -144,7 +152,8 @@ impl Scene {
     /// A table is out of reach.
     pub async fn tally(&self) -> Result<Tally, StoreError> {
         let days = [self.started, SystemClock.now()];
-        let users = [self.connection.user.clone(), UserId::app()];
+        let connected = self.connection.iter().map(|connection| connection.user.clone());
+        let users: Vec<UserId> = connected.chain([UserId::app()]).collect();
         self.tables.tally(&days, &users, &self.registered.endpoint).await
     }
 }
@@ -162,14 +171,30 @@ fn aws(stack: &Stack) -> Result<Aws, AwsError> {
     Aws::from_env(|name| variables.get(name).map(|value| (*value).to_owned()))
 }
 
-fn options(plan: &Plan, withings_url: &str, callback_secret: &str) -> Options {
+fn sample_consent(world: &World) -> Result<Consent, ControlError> {
+    let tokens = world.simulator.issue_tokens(world.person.userid, None, "")?;
+    Ok(Consent {
+        userid: world.person.userid.to_string(),
+        tz: TIMEZONE.to_owned(),
+        access_token: Secret::new(tokens.access_token),
+        refresh_token: Secret::new(tokens.refresh_token),
+        expires_in: TOKEN_LIFE,
+    })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn options(plan: &Plan, world: Option<&World>, callback_secret: &str) -> Options {
     let app = withings_simulator::ClientApp::default();
     let digest = ring::digest::digest(&ring::digest::SHA256, callback_secret.as_bytes());
+    let url = world.map(World::url).or_else(|| plan.withings_url.clone()).unwrap_or_default();
     let parameters = [
         ("CallbackSecretSha256", digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
-        ("WithingsApiUrl", withings_url.to_owned()),
-        ("WithingsClientId", app.client_id),
-        ("WithingsClientSecret", app.client_secret),
+        ("WithingsApiUrl", url),
+        ("WithingsClientId", variable("WITHINGS_CLIENT_ID").unwrap_or(app.client_id)),
+        ("WithingsClientSecret", variable("WITHINGS_CLIENT_SECRET").unwrap_or(app.client_secret)),
     ];
     let mut options = Options::new(&plan.bootstraps);
     options.data = plan.data.clone();

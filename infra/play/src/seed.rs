@@ -10,9 +10,9 @@ use afferent_domain::filter::{Pattern, PatternError, Scope};
 use afferent_domain::id::{ConnectionId, EndpointId, UserId};
 use afferent_domain::schedule::RetryPolicy;
 use afferent_domain::secret::Secret;
-use afferent_domain::signature::SigningSecret;
+use afferent_domain::signature::{SecretError, SigningSecret};
 use afferent_domain::{Clock, Dice};
-use afferent_secrets::{SecretsError, Unsealable, sealer};
+use afferent_secrets::{Sealed, SecretsError, Unsealable, sealer};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection, Connections, Tokens};
 use afferent_store::endpoints::{Endpoints, SealedSecret};
@@ -41,6 +41,9 @@ pub enum SeedError {
     /// The endpoint's address is none.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The endpoint's secret is none.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// An event type is none.
     #[error(transparent)]
     Pattern(#[from] PatternError),
@@ -59,6 +62,22 @@ pub struct Consent {
     pub refresh_token: Secret,
     /// How long the access token lives.
     pub expires_in: Duration,
+}
+
+impl Consent {
+    /// From `WITHINGS_USERID`, `WITHINGS_ACCESS_TOKEN`, `WITHINGS_REFRESH_TOKEN` and, if it is set,
+    /// `WITHINGS_TIMEZONE`. `None` unless the first three are set. The access token counts as expired, so that
+    /// the first call refreshes it: when it was issued is not known.
+    #[must_use]
+    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        Some(Self {
+            userid: variable("WITHINGS_USERID")?,
+            tz: variable("WITHINGS_TIMEZONE").unwrap_or_else(|| "UTC".to_owned()),
+            access_token: Secret::new(variable("WITHINGS_ACCESS_TOKEN")?),
+            refresh_token: Secret::new(variable("WITHINGS_REFRESH_TOKEN")?),
+            expires_in: Duration::ZERO,
+        })
+    }
 }
 
 /// An endpoint and its secret, which is shown this once.
@@ -109,13 +128,14 @@ impl Seeder {
         Ok(connection)
     }
 
-    /// Registers an endpoint with a secret of its own.
+    /// Registers an endpoint with a secret of its own. Doing it again under the same `reference` keeps id and
+    /// secret, and moves the endpoint to `url`.
     ///
     /// # Errors
     /// [`SeedError`].
-    pub async fn endpoint(&self, url: &str, types: &[&str]) -> Result<Registered, SeedError> {
+    pub async fn endpoint(&self, reference: &str, url: &str, types: &[&str]) -> Result<Registered, SeedError> {
         let now = self.clock.now();
-        let id = EndpointId::draw(now, &*self.dice);
+        let id = EndpointId::derive(&[reference]);
         let endpoint = Endpoint {
             endpoint: id.clone(),
             url: EndpointUrl::parse(url)?,
@@ -126,12 +146,19 @@ impl Seeder {
             created_ms: now,
             standing: Standing::Enabled,
         };
-        let secret = SigningSecret::draw(&*self.dice);
         let sealer = sealer(&self.aws, &format!("{}/seal-endpoints", self.stack)).await?;
-        let sealed = sealer.seal(id.as_str(), &Secret::new(secret.reveal()), &*self.dice)?.0;
         let endpoints = Endpoints::new(afferent_store::client(&self.aws), self.name("endpoints"));
-        // The secret first: an endpoint that is there can be delivered to.
-        endpoints.add_secret(&id, &SealedSecret { number: 1, sealed, created: now, until: None }).await?;
+        let known = endpoints.whole(&id).await?.and_then(|whole| whole.secrets.into_iter().next());
+        let secret = match known {
+            Some(known) => SigningSecret::parse(sealer.open(id.as_str(), &Sealed(known.sealed))?.reveal())?,
+            None => {
+                let secret = SigningSecret::draw(&*self.dice);
+                let sealed = sealer.seal(id.as_str(), &Secret::new(secret.reveal()), &*self.dice)?.0;
+                // The secret first: an endpoint that is there can be delivered to.
+                endpoints.add_secret(&id, &SealedSecret { number: 1, sealed, created: now, until: None }).await?;
+                secret
+            }
+        };
         endpoints.put(&endpoint).await?;
         Ok(Registered { endpoint: id, secret })
     }

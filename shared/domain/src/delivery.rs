@@ -161,6 +161,13 @@ pub struct Waiting {
     pub wakes: u16,
 }
 
+impl Waiting {
+    /// Whether it is parked, and so far from its time that no message of the keeper can be under way.
+    fn is_parked_for_long(&self, now: Timestamp) -> bool {
+        self.place == Place::Parked && self.lease_until <= now && self.next > now + LOOK_AHEAD
+    }
+}
+
 impl State {
     /// As the attribute `state` has it.
     #[must_use]
@@ -208,6 +215,7 @@ impl Delivery {
         match &self.state {
             State::Ended { .. } => Look::Over,
             State::Waiting(waiting) => match waiting.next.max(waiting.lease_until) {
+                _ if waiting.is_parked_for_long(now) => Look::Parked,
                 until if until > now => Look::NotYet(until),
                 _ => Look::Due(waiting.cycle),
             },
@@ -234,6 +242,8 @@ pub enum Look {
     Due(u16),
     /// Someone holds it, or it is not time. The message is the only alarm there is, so it is kept until then.
     NotYet(Timestamp),
+    /// It waits in the table, and the keeper will send a message of its own: this one can go.
+    Parked,
     /// It ended: the message can go.
     Over,
 }

@@ -5,15 +5,19 @@
 //! the fencing number `claims`, and every later write of the claim asks for that number, so a claim that
 //! was overtaken changes nothing. A claim touches no index key, so it costs one write.
 
-use std::time::Duration;
+mod attempt;
+mod items;
 
 use afferent_domain::Timestamp;
-use afferent_domain::delivery::{Delivery, End, KEPT, Key, LEASE, LIFE, Look, Place, State, Waiting};
+use afferent_domain::delivery::{Delivery, End, KEPT, Key, LEASE, Look, Place, State};
 use afferent_domain::id::{EndpointId, EventId};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+pub use attempt::{Attempt, Outcome};
+use items::{read, write};
 
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
@@ -40,6 +44,8 @@ pub enum Claim {
     Taken(Box<Claimed>),
     /// Someone holds it, or it is not time.
     NotYet(Timestamp),
+    /// It waits in the table for longer than the keeper looks ahead.
+    Parked,
     /// It ended.
     Over,
     /// There is no such delivery (any more).
@@ -53,40 +59,6 @@ pub enum Kept {
     Yes,
     /// The claim was overtaken: another one, or a cancellation, came after it.
     Overtaken,
-}
-
-/// One try, as the log keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// When it began.
-    pub at: Timestamp,
-    /// The cycle, from 1.
-    pub cycle: u16,
-    /// Which try of the cycle, from 1.
-    pub number: u16,
-    /// How long it took.
-    pub duration: Duration,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// An answer.
-    Answered {
-        /// Its status code.
-        status: u16,
-        /// The beginning of its body, redacted.
-        excerpt: String,
-        /// Whether the body was longer than what was read of it.
-        truncated: bool,
-    },
-    /// No answer, and the class of the error.
-    Unanswered {
-        /// `resolve`, `connect`, `tls`, `timeout`, `broken` or `request`.
-        error: String,
-    },
 }
 
 /// A delivery as the due index shows it.
@@ -173,6 +145,7 @@ impl Deliveries {
                     None => Ok(Claim::Gone),
                     Some(item) => Ok(match read(item)?.look(now) {
                         Look::Over => Claim::Over,
+                        Look::Parked => Claim::Parked,
                         Look::NotYet(until) => Claim::NotYet(until),
                         // The condition and the function agree; a clock that steps back may still come here.
                         Look::Due(_) => Claim::NotYet(now),
@@ -180,34 +153,6 @@ impl Deliveries {
                 },
                 _ => Err(StoreError::failed("UpdateItem")(error)),
             },
-        }
-    }
-
-    /// Writes an attempt into the log, under the next free number from `from`; returns the number it got.
-    /// A claim that was lost between an attempt and its end leaves an attempt behind, which is kept.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn log(&self, key: &Key, from: u32, attempt: &Attempt) -> Result<u32, StoreError> {
-        let mut number = from.max(1);
-        loop {
-            let put = self
-                .client
-                .put_item()
-                .table_name(&self.table)
-                .set_item(Some(write_attempt(key, number, attempt)))
-                .condition_expression("attribute_not_exists(event)")
-                .send()
-                .await;
-            match put {
-                Ok(_) => return Ok(number),
-                Err(error)
-                    if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
-                {
-                    number += 1;
-                }
-                Err(error) => return Err(StoreError::failed("PutItem")(error)),
-            }
         }
     }
 
@@ -348,26 +293,6 @@ impl Deliveries {
         answer.item.as_ref().map(read).transpose()
     }
 
-    /// The attempts of a delivery in their order, with their numbers.
-    ///
-    /// # Errors
-    /// DynamoDB failed, or an item is not one of ours.
-    pub async fn attempts(&self, key: &Key) -> Result<Vec<(u32, Attempt)>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("event = :event AND begins_with(#item, :prefix)")
-            .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":event", s(key.event.as_str()))
-            .expression_attribute_values(":prefix", s(format!("{}#", key.endpoint)))
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
-        answer.items().iter().map(read_attempt).collect()
-    }
-
     /// The deliveries of one event, without their attempts.
     ///
     /// # Errors
@@ -445,121 +370,4 @@ fn kept(updated: Updated) -> Result<Kept, StoreError> {
         }
         Err(error) => Err(StoreError::failed("UpdateItem")(error)),
     }
-}
-
-fn write(delivery: &Delivery) -> Item {
-    let mut item = Item::from([
-        ("event".to_owned(), s(delivery.key.event.as_str())),
-        ("item".to_owned(), s(delivery.key.endpoint.as_str())),
-        ("endpoint".to_owned(), s(delivery.key.endpoint.as_str())),
-        ("user".to_owned(), s(delivery.user.as_str())),
-        ("sequence".to_owned(), n(delivery.sequence)),
-        ("type".to_owned(), s(&delivery.event_type)),
-        ("created_ms".to_owned(), n(delivery.created.as_millis())),
-        ("attempts".to_owned(), n(delivery.attempts)),
-        ("claims".to_owned(), n(delivery.claims)),
-        ("state".to_owned(), s(delivery.state.as_str())),
-    ]);
-    match &delivery.state {
-        State::Waiting(waiting) => item.extend([
-            ("next_ms".to_owned(), n(waiting.next.as_millis())),
-            ("cycle".to_owned(), n(waiting.cycle)),
-            ("lease_ms".to_owned(), n(waiting.lease_until.as_millis())),
-            ("wakes".to_owned(), n(waiting.wakes)),
-            ("due_shard".to_owned(), s(delivery.key.due_shard())),
-            ("due_ms".to_owned(), n(waiting.next.as_millis())),
-        ]),
-        State::Ended { reason, at, .. } => item.extend([
-            ("reason".to_owned(), s(reason)),
-            ("ended_ms".to_owned(), n(at.as_millis())),
-            ("expires_at".to_owned(), n((*at + KEPT).as_secs())),
-        ]),
-    }
-    item
-}
-
-fn read(item: &Item) -> Result<Delivery, StoreError> {
-    let item = Reading::new(TABLE, item);
-    let instant = |name: &str| item.number(name).map(Timestamp::from_millis);
-    let waiting = |place| {
-        Ok::<_, StoreError>(State::Waiting(Waiting {
-            place,
-            next: instant("next_ms")?,
-            cycle: item.number("cycle")?,
-            lease_until: instant("lease_ms")?,
-            wakes: item.number("wakes")?,
-        }))
-    };
-    let ended = |end| {
-        Ok::<_, StoreError>(State::Ended { end, reason: item.text("reason")?.to_owned(), at: instant("ended_ms")? })
-    };
-    let state = match item.text("state")? {
-        "queued" => waiting(Place::Queued)?,
-        "held" => waiting(Place::Held)?,
-        "parked" => waiting(Place::Parked)?,
-        "delivered" => ended(End::Delivered)?,
-        "exhausted" => ended(End::Exhausted)?,
-        "expired" => ended(End::Expired)?,
-        "cancelled" => ended(End::Cancelled)?,
-        _ => return Err(StoreError::Item { table: TABLE, attribute: "state".to_owned() }),
-    };
-    Ok(Delivery {
-        key: Key { event: item.text("event")?.into(), endpoint: item.text("item")?.into() },
-        user: item.text("user")?.into(),
-        sequence: item.number("sequence")?,
-        event_type: item.text("type")?.to_owned(),
-        created: instant("created_ms")?,
-        attempts: item.number("attempts")?,
-        claims: item.number("claims")?,
-        state,
-    })
-}
-
-/// `<endpoint>#0001`, so that attempts sort as they were made.
-fn attempt_key(key: &Key, number: u32) -> String {
-    format!("{}#{number:04}", key.endpoint)
-}
-
-fn write_attempt(key: &Key, number: u32, attempt: &Attempt) -> Item {
-    let mut item = Item::from([
-        ("event".to_owned(), s(key.event.as_str())),
-        ("item".to_owned(), s(attempt_key(key, number))),
-        ("at_ms".to_owned(), n(attempt.at.as_millis())),
-        ("cycle".to_owned(), n(attempt.cycle)),
-        ("try".to_owned(), n(attempt.number)),
-        ("duration_ms".to_owned(), n(attempt.duration.as_millis())),
-        // The delivery outlives none of its attempts: they expire after it.
-        ("expires_at".to_owned(), n((attempt.at + KEPT + LIFE + LIFE).as_secs())),
-    ]);
-    match &attempt.outcome {
-        Outcome::Answered { status, excerpt, truncated } => item.extend([
-            ("status".to_owned(), n(status)),
-            ("excerpt".to_owned(), s(excerpt)),
-            ("truncated".to_owned(), aws_sdk_dynamodb::types::AttributeValue::Bool(*truncated)),
-        ]),
-        Outcome::Unanswered { error } => item.extend([("error".to_owned(), s(error))]),
-    }
-    item
-}
-
-fn read_attempt(item: &Item) -> Result<(u32, Attempt), StoreError> {
-    let read = Reading::new(TABLE, item);
-    let wrong = || StoreError::Item { table: TABLE, attribute: "item".to_owned() };
-    let (_, number) = read.text("item")?.rsplit_once('#').ok_or_else(wrong)?;
-    let outcome = match read.maybe_text("error") {
-        Some(error) => Outcome::Unanswered { error: error.to_owned() },
-        None => Outcome::Answered {
-            status: read.number("status")?,
-            excerpt: read.text("excerpt")?.to_owned(),
-            truncated: item.get("truncated").is_some_and(|flag| flag.as_bool() == Ok(&true)),
-        },
-    };
-    let attempt = Attempt {
-        at: Timestamp::from_millis(read.number("at_ms")?),
-        cycle: read.number("cycle")?,
-        number: read.number("try")?,
-        duration: Duration::from_millis(read.number("duration_ms")?),
-        outcome,
-    };
-    Ok((number.parse().map_err(|_| wrong())?, attempt))
 }

@@ -10,6 +10,8 @@
 //! as it was read, the events, and the markers, on the condition that they are new. So two writers at once
 //! make one of them read again; they can neither leave a gap nor give a change two events.
 
+mod items;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -18,7 +20,9 @@ use afferent_domain::id::{EventId, RecordId, UserId};
 use afferent_domain::{Dice, Timestamp};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+
+use items::{Mark, event_item, failure_item, marker_item, marker_journal, read_event, read_failure};
 
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
@@ -338,23 +342,10 @@ impl Events {
     /// # Errors
     /// DynamoDB failed.
     pub async fn put_failure(&self, failure: &Failure) -> Result<(), StoreError> {
-        let mut item = Item::from([
-            ("journal".to_owned(), s(FAILURES)),
-            ("sequence".to_owned(), n(failure_number(&failure.change))),
-            ("change".to_owned(), s(&failure.change)),
-            ("reason".to_owned(), s(&failure.reason)),
-            ("at_ms".to_owned(), n(failure.at.as_millis())),
-            ("expires_at".to_owned(), n((failure.at + KEPT).as_secs())),
-        ]);
-        for (name, text) in [("user", &failure.user), ("record", &failure.record)] {
-            if let Some(text) = text {
-                item.insert(name.to_owned(), s(text));
-            }
-        }
         self.client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_item(Some(failure_item(failure)))
             .send()
             .await
             .map(drop)
@@ -424,82 +415,4 @@ fn lost(canceled: &aws_sdk_dynamodb::types::error::TransactionCanceledException)
     let mut codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
     let other_writer = |code: &str| matches!(code, "ConditionalCheckFailed" | "TransactionConflict");
     codes.clone().any(other_writer) && codes.all(|code| code == "None" || other_writer(code))
-}
-
-fn marker_journal(user: &UserId, record: &RecordId) -> String {
-    format!("{user}/{record}")
-}
-
-struct Mark {
-    rev: u32,
-    event: EventId,
-    sequence: u64,
-}
-
-impl Mark {
-    fn read(item: &Item) -> Result<Self, StoreError> {
-        let item = Reading::new(TABLE, item);
-        Ok(Self {
-            rev: item.number("sequence")?,
-            event: item.text("event")?.into(),
-            sequence: item.number("event_sequence")?,
-        })
-    }
-}
-
-fn event_item(event: &Event, expires: &AttributeValue) -> Item {
-    Item::from([
-        ("journal".to_owned(), s(event.user.as_str())),
-        ("sequence".to_owned(), n(event.sequence)),
-        ("event".to_owned(), s(event.id.as_str())),
-        ("type".to_owned(), s(&event.event_type)),
-        ("time_ms".to_owned(), n(event.time.as_millis())),
-        ("record".to_owned(), s(event.record.as_str())),
-        ("rev".to_owned(), n(event.rev)),
-        ("body".to_owned(), s(&event.body)),
-        ("expires_at".to_owned(), expires.clone()),
-    ])
-}
-
-fn marker_item(event: &Event, expires: &AttributeValue) -> Item {
-    Item::from([
-        ("journal".to_owned(), s(marker_journal(&event.user, &event.record))),
-        ("sequence".to_owned(), n(event.rev)),
-        ("event".to_owned(), s(event.id.as_str())),
-        ("event_sequence".to_owned(), n(event.sequence)),
-        ("expires_at".to_owned(), expires.clone()),
-    ])
-}
-
-fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError> {
-    let item = Reading::new(TABLE, item);
-    Ok(Event {
-        id: item.text("event")?.into(),
-        user: user.clone(),
-        sequence: item.number("sequence")?,
-        event_type: item.text("type")?.to_owned(),
-        time: Timestamp::from_millis(item.number("time_ms")?),
-        record: item.text("record")?.into(),
-        rev: item.number("rev")?,
-        body: item.text("body")?.to_owned(),
-    })
-}
-
-fn read_failure(item: &Item) -> Result<Failure, StoreError> {
-    let item = Reading::new(TABLE, item);
-    Ok(Failure {
-        change: item.text("change")?.to_owned(),
-        user: item.maybe_text("user").map(str::to_owned),
-        record: item.maybe_text("record").map(str::to_owned),
-        reason: item.text("reason")?.to_owned(),
-        at: Timestamp::from_millis(item.number("at_ms")?),
-    })
-}
-
-/// A number for a failure's sort key: FNV-1a, cut to 48 bits. A collision would hide one note of two.
-fn failure_number(change: &str) -> u64 {
-    let hash = change
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    hash >> 16
 }

@@ -92,7 +92,7 @@ impl Rig {
         };
         let connection = seeder.connect("sample", &consent).await.expect("the tables are there");
         let url = format!("http://{RECEIVER_HOST}/webhooks");
-        let registered = seeder.endpoint(&url, &["*"]).await.expect("the tables are there");
+        let registered = seeder.endpoint("receiver", &url, &["*"]).await.expect("the tables are there");
         withings.subscribe(person.userid, None, &[], &callback()).expect("the person is there");
         let client: Client = afferent_store::client(&stack.rim.aws);
         let tables = Tables {

@@ -77,6 +77,21 @@ fn a_live_lease_and_a_due_time_in_the_future_both_keep_a_message_waiting() {
 }
 
 #[test]
+fn a_message_that_meets_a_parked_delivery_can_go_unless_it_may_be_the_keepers_own_alarm() {
+    let now = Timestamp::from_secs(1_000);
+    let mut delivery = delivery(now);
+    let mut look = |waiting| {
+        delivery.state = State::Waiting(waiting);
+        delivery.look(now)
+    };
+    let far = waiting(Place::Parked, now + secs(91));
+    assert_eq!(look(far), Look::Parked);
+    assert_eq!(look(Waiting { lease_until: now + secs(1), ..far }), Look::NotYet(now + secs(91)));
+    assert_eq!(look(waiting(Place::Parked, now + secs(90))), Look::NotYet(now + secs(90)));
+    assert_eq!(look(waiting(Place::Parked, now)), Look::Due(2));
+}
+
+#[test]
 fn the_lease_outlives_every_try_of_a_cycle() {
     assert!(LEASE > DEADLINE * u32::from(RetryPolicy::Withings.tries()) + secs(5));
 }

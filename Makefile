@@ -1,0 +1,186 @@
+# `make` lists the targets. What a target needs and can be had from a registry is set up by it, in .venv and .tools.
+# `run`, `demo` and `bench` need Rust and a C compiler, and nothing else.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# Ports of `make run`, all on 127.0.0.1; 0 takes any that is free.
+FRONT ?= 8000
+DYNAMODB ?= 8001
+SQS ?= 9324
+WITHINGS ?= 9100
+# More for `make run` and `make demo`, such as ARGS="--data .data".
+ARGS ?=
+# Name of the stack that `deploy` and `hotswap` work on.
+STACK ?= afferent
+# For `make deploy`, such as PARAMETERS="WithingsClientId=.. WithingsClientSecret=.. CallbackSecretSha256=..".
+# What is not given keeps the value that it had at the last deployment.
+PARAMETERS ?=
+# How many seeds `make soak` runs.
+SEEDS ?= 100
+
+PYTHON ?= python3
+FUNCTIONS := ingest fetcher fanout dispatcher keeper api
+DENY_VERSION := 0.20.2
+MACHETE_VERSION := 0.9.2
+PYTEST := .venv/bin/pytest -q -rs
+# What runs a stack: the bootstraps, the local stack itself, the simulated Withings.
+BINARIES := $(FUNCTIONS:%=-p %) -p afferent-play -p withings-simulator
+PORTS := --front-port $(FRONT) --dynamodb-port $(DYNAMODB) --sqs-port $(SQS) --withings-port $(WITHINGS)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Run
+
+.PHONY: run
+run: binaries ## Start the stack and a simulated Withings on this machine, play a day, stay up (FRONT=8000 ...)
+	target/debug/afferent-local run --bootstraps target/debug $(PORTS) $(ARGS)
+
+.PHONY: demo
+demo: binaries ## Play all sixteen categories once, print a table, write target/demo/report.json
+	target/debug/afferent-local demo --bootstraps target/debug $(ARGS)
+
+.PHONY: binaries
+binaries: needs-rust
+	cargo build --locked --bins $(BINARIES)
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Test
+
+.PHONY: test
+test: needs-rust needs-python ## All tests
+	cargo test --locked --workspace
+	$(PYTEST) infra/checks
+	$(PYTEST) tests/downstream
+	cargo build --locked --bins -p local-sqs
+	$(PYTEST) tests/conformance
+
+.PHONY: e2e
+e2e: binaries bootstraps needs-python ## Deploy template and bootstraps into an emulator, play, compare with the local stack
+	$(PYTEST) tests/e2e
+
+# The shipped bootstraps, for this machine's processor, where the template's CodeUri looks for them. (`make build` puts
+# those for AWS there.)
+.PHONY: bootstraps
+bootstraps: needs-rust
+	cargo build --locked --release --bins $(FUNCTIONS:%=-p %)
+	for function in $(FUNCTIONS); do
+		install -D "target/release/$$function" "target/lambda/$$function/bootstrap"
+	done
+
+.PHONY: bench
+bench: bootstraps ## The benchmarks, as a table with ratios; also target/bench.json
+	cargo run --locked --release -p bench
+
+.PHONY: soak
+soak: needs-rust ## The long seeded runs (SEEDS=100)
+	SEEDS=$(SEEDS) cargo test --locked --workspace -- --ignored --nocapture soak
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Check
+
+.PHONY: check
+check: check-format check-lints check-docs check-licences check-advisories check-unused check-template ## Everything that needs no running stack
+
+.PHONY: check-format
+check-format: needs-rust
+	cargo fmt --all --check
+
+.PHONY: check-lints
+check-lints: needs-rust
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: check-docs
+check-docs: needs-rust
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+.PHONY: check-licences
+check-licences: .tools/bin/cargo-deny
+	.tools/bin/cargo-deny --log-level error check licenses bans sources
+
+# The list of known vulnerabilities lives on GitHub. Without it there is nothing to check against, and that is said.
+.PHONY: check-advisories
+check-advisories: .tools/bin/cargo-deny
+	@if timeout 30 .tools/bin/cargo-deny --log-level off fetch db >/dev/null 2>&1; then
+		.tools/bin/cargo-deny --log-level error check --disable-fetch advisories
+	else
+		echo "advisories NOT CHECKED: the advisory database on github.com is out of reach"
+	fi
+
+.PHONY: check-unused
+check-unused: .tools/bin/cargo-machete
+	.tools/bin/cargo-machete functions shared infra tests
+
+.PHONY: check-template
+check-template: needs-python
+	$(PYTEST) infra/checks
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Deploy
+
+.PHONY: build
+build: .venv/build ## Build the bootstraps for AWS (arm64) into target/lambda
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 $(FUNCTIONS:%=-p %)
+
+.PHONY: deploy
+deploy: build ## Deploy the stack by `sam deploy` (STACK=afferent PARAMETERS="WithingsClientId=...")
+	command -v sam >/dev/null || { echo "AWS's SAM CLI is needed: pip install aws-sam-cli" >&2; exit 1; }
+	sam deploy --template-file infra/template.yaml --stack-name $(STACK) --capabilities CAPABILITY_IAM --resolve-s3 \
+		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+
+.PHONY: hotswap
+hotswap: .venv/build ## Replace the code of one deployed function (FN=ingest STACK=afferent)
+	[[ " $(FUNCTIONS) " == *" $(FN) "* ]] || { echo "name a function: make hotswap FN=ingest" >&2; exit 1; }
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 -p $(FN)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda deploy --binary-name $(FN) $(STACK)-$(FN)
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Set-up
+
+.PHONY: setup
+setup: .venv/tests .tools/bin/cargo-deny .tools/bin/cargo-machete ## Install what test, check and e2e need beside Rust
+
+.PHONY: needs-rust
+needs-rust:
+	@command -v cargo >/dev/null || { echo "Rust is needed: https://rustup.rs" >&2; exit 1; }
+
+.PHONY: needs-python
+needs-python: .venv/tests
+
+.venv/bin/python:
+	command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed for test, check, e2e and build (run and demo do without)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/tests: tests/requirements.txt tests/constraints.txt | .venv/bin/python
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt -c tests/constraints.txt
+	touch $@
+
+.venv/build: infra/requirements.txt | .venv/bin/python
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r infra/requirements.txt
+	touch $@
+
+# `--debug`: they are used for seconds, so they should be built in one minute rather than several.
+.tools/bin/cargo-deny: | needs-rust
+	cargo install --quiet --locked --debug --root .tools cargo-deny@$(DENY_VERSION)
+
+.tools/bin/cargo-machete: | needs-rust
+	cargo install --quiet --locked --debug --root .tools cargo-machete@$(MACHETE_VERSION)
+
+.PHONY: constraints
+constraints: ## Pin anew what the Python requirements need in turn
+	rm -rf target/constraints
+	$(PYTHON) -m venv target/constraints
+	target/constraints/bin/python -m pip install --quiet -r tests/requirements.txt
+	target/constraints/bin/python -m pip freeze > tests/constraints.txt
+
+.PHONY: clean
+clean: ## Remove what was built and installed
+	rm -rf target .venv .tools
+
+.ONESHELL:

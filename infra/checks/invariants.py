@@ -1,0 +1,350 @@
+"""What must hold of the translated template, and no linter knows.
+
+Each rule is a function from `Stack` to complaints: sentences that name the resource and say what is wrong. `RULES` is
+all of them.
+"""
+
+from collections.abc import Callable, Iterator
+
+Rule = Callable[["Stack"], Iterator[str]]
+RULES: list[Rule] = []
+
+XRAY = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+# The variables of each function. The code's `Config::from_env` reads exactly these.
+VARIABLES = {
+    "ingest": {"PULLS_QUEUE_URL", "CALLBACK_SECRET_SHA256"},
+    "fetcher": {
+        "NOTIFICATIONS_TABLE", "CONNECTIONS_TABLE", "RECORDS_TABLE",
+        "WITHINGS_SECRET_ARN", "WITHINGS_API_URL", "WITHINGS_LIMIT", "SEAL_TOKENS_SECRET_ARN",
+    },
+    "fanout": {"RECORDS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE", "ENDPOINTS_TABLE", "DELIVERIES_QUEUE_URL"},
+    "dispatcher": {
+        "DELIVERIES_TABLE", "ENDPOINTS_TABLE", "EVENTS_TABLE", "DELIVERIES_QUEUE_URL", "SEAL_ENDPOINTS_SECRET_ARN",
+    },
+    "keeper": {
+        "CONNECTIONS_TABLE", "NOTIFICATIONS_TABLE", "DELIVERIES_TABLE", "RECORDS_TABLE", "EVENTS_TABLE",
+        "ENDPOINTS_TABLE", "PULLS_QUEUE_URL", "BACKFILL_QUEUE_URL", "DELIVERIES_QUEUE_URL",
+    },
+    "api": {
+        "RECORDS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE", "NOTIFICATIONS_TABLE", "CONNECTIONS_TABLE",
+        "ENDPOINTS_TABLE", "KEYS_TABLE",
+    },
+}  # fmt: skip
+
+# Who may read or write a table. Tokens, endpoint secrets and API keys stay with those who need them.
+TABLE_USERS = {
+    "RecordsTable": {"fetcher", "fanout", "keeper", "api"},
+    "EventsTable": {"fanout", "dispatcher", "keeper", "api"},
+    "DeliveriesTable": {"fanout", "dispatcher", "keeper", "api"},
+    "NotificationsTable": {"fetcher", "keeper", "api"},
+    "ConnectionsTable": {"fetcher", "keeper", "api"},
+    "EndpointsTable": {"fanout", "dispatcher", "keeper", "api"},
+    "KeysTable": {"api"},
+}
+
+
+class Stack:
+    """A translated template, with the questions that the rules ask of it."""
+
+    def __init__(self, template: dict) -> None:
+        self.template = template
+        self.parameters = template["Parameters"]
+
+    def of_type(self, kind: str) -> dict[str, dict]:
+        """The resources of a type, such as AWS::SQS::Queue, by logical name."""
+        return {name: item for name, item in self.template["Resources"].items() if item["Type"] == kind}
+
+    def value(self, value: object) -> object:
+        """A parameter's default instead of a reference to it; anything else as it is."""
+        if isinstance(value, dict) and value.get("Ref") in self.parameters:
+            return self.parameters[value["Ref"]].get("Default")
+        return value
+
+    def functions(self) -> dict[str, dict]:
+        """The functions by their short name (`ingest`), which is in their name after the stack's."""
+        items = self.of_type("AWS::Lambda::Function").values()
+        return {short(item["Properties"].get("FunctionName")): item for item in items}
+
+    def sources(self, service: str) -> Iterator[tuple[str, dict, dict, dict]]:
+        """Event sources of `sqs` or `dynamodb`: name, properties, the function's and the source's properties."""
+        kind = {"sqs": "AWS::SQS::Queue", "dynamodb": "AWS::DynamoDB::Table"}[service]
+        candidates = self.of_type(kind)
+        for name, item in self.of_type("AWS::Lambda::EventSourceMapping").items():
+            source = target(item["Properties"]["EventSourceArn"])
+            if source in candidates:
+                function = self.template["Resources"][target(item["Properties"]["FunctionName"])]
+                yield name, item["Properties"], function["Properties"], candidates[source]["Properties"]
+
+    def statements(self) -> Iterator[tuple[str, set[str], list]]:
+        """Every statement of every role: the role's name, actions, resources."""
+        for name, role in self.of_type("AWS::IAM::Role").items():
+            for policy in role["Properties"].get("Policies", []):
+                for statement in listed(policy["PolicyDocument"]["Statement"]):
+                    yield name, set(listed(statement["Action"])), listed(statement["Resource"])
+
+    def actions(self, role: str) -> Iterator[tuple[str, object]]:
+        """Every action that a role may take, with each resource."""
+        for name, actions, resources in self.statements():
+            if name == role:
+                yield from ((action, resource) for action in sorted(actions) for resource in resources)
+
+
+def listed(value: object) -> list:
+    """IAM takes one or a list of many things."""
+    return value if isinstance(value, list) else [value]
+
+
+def target(value: object) -> str | None:
+    """The logical name that Ref or GetAtt points to."""
+    if isinstance(value, dict):
+        if "Ref" in value:
+            return value["Ref"]
+        if "Fn::GetAtt" in value:
+            return listed(value["Fn::GetAtt"])[0].split(".")[0]
+        if "Fn::Sub" in value and isinstance(value["Fn::Sub"], str) and value["Fn::Sub"].startswith("${"):
+            return value["Fn::Sub"][2:].split("}")[0].split(".")[0]
+    return None
+
+
+def short(name: object) -> str:
+    """`ingest` of `!Sub ${AWS::StackName}-ingest`. Other names come back whole."""
+    text = name.get("Fn::Sub", "") if isinstance(name, dict) else str(name)
+    return text.removeprefix("${AWS::StackName}-")
+
+
+def retention(queue: dict) -> int:
+    """Seconds that a queue keeps a message; AWS's default is four days."""
+    return queue.get("MessageRetentionPeriod", 345600)
+
+
+def rule(function: Rule) -> Rule:
+    RULES.append(function)
+    return function
+
+
+@rule
+def there_are_six_functions_named_after_the_stack(stack: Stack) -> Iterator[str]:
+    if set(stack.functions()) != set(VARIABLES):
+        yield f"the functions are {sorted(stack.functions())}, not {sorted(VARIABLES)}"
+    for name, item in stack.functions().items():
+        if item["Properties"]["Runtime"] != "provided.al2023" or item["Properties"]["Handler"] != "bootstrap":
+            yield f"{name}: not a bootstrap on provided.al2023"
+
+
+@rule
+def every_function_has_exactly_its_variables(stack: Stack) -> Iterator[str]:
+    for name, item in stack.functions().items():
+        found = set(item["Properties"].get("Environment", {}).get("Variables", {}))
+        if found != VARIABLES.get(name):
+            yield f"{name}: variables differ by {sorted(found ^ VARIABLES.get(name, set()))}"
+
+
+@rule
+def no_variable_holds_a_secret(stack: Stack) -> Iterator[str]:
+    hidden = {name for name, item in stack.parameters.items() if str(item.get("NoEcho")).lower() == "true"}
+    # A hash of the callback secret: it opens nothing, it is hidden only so that no one works on it.
+    hidden -= {"CallbackSecretSha256"}
+    for name, item in stack.functions().items():
+        text = str(item["Properties"].get("Environment"))
+        for parameter in sorted(hidden):
+            if f"'{parameter}'" in text or f"${{{parameter}}}" in text:
+                yield f"{name}: a variable shows {parameter}"
+
+
+@rule
+def queues_hide_a_message_for_six_timeouts(stack: Stack) -> Iterator[str]:
+    # AWS: Using Lambda with Amazon SQS: "at least six times the function timeout", and the batching window on top.
+    for name, source, function, queue in stack.sources("sqs"):
+        need = 6 * function["Timeout"] + source.get("MaximumBatchingWindowInSeconds", 0)
+        if queue.get("VisibilityTimeout", 30) < need:
+            yield f"{name}: visibility {queue.get('VisibilityTimeout', 30)} s, needs {need} s"
+
+
+@rule
+def queues_hide_a_message_longer_than_a_function_runs(stack: Stack) -> Iterator[str]:
+    # AWS: CreateEventSourceMapping refuses anything else.
+    for name, _source, function, queue in stack.sources("sqs"):
+        if queue.get("VisibilityTimeout", 30) <= function["Timeout"]:
+            yield f"{name}: the function may run {function['Timeout']} s, the message is hidden for less"
+
+
+@rule
+def dead_letters_outlive_their_source(stack: Stack) -> Iterator[str]:
+    queues = stack.of_type("AWS::SQS::Queue")
+    for name, _source, _function, queue in stack.sources("sqs"):
+        dead = target(queue.get("RedrivePolicy", {}).get("deadLetterTargetArn"))
+        if dead not in queues:
+            yield f"{name}: its queue has no dead-letter queue"
+        elif retention(queues[dead]["Properties"]) <= retention(queue):
+            yield f"{name}: {dead} forgets before its source"
+
+
+@rule
+def messages_are_received_five_times_before_they_are_dead(stack: Stack) -> Iterator[str]:
+    # AWS: Using Lambda with Amazon SQS, "at least 5", because throttled batches count as received.
+    for name, _source, _function, queue in stack.sources("sqs"):
+        if queue.get("RedrivePolicy", {}).get("maxReceiveCount", 0) < 5:
+            yield f"{name}: fewer than 5 receives"
+
+
+@rule
+def dead_letter_queues_take_only_their_source(stack: Stack) -> Iterator[str]:
+    queues = stack.of_type("AWS::SQS::Queue")
+    for name, item in queues.items():
+        dead = target(item["Properties"].get("RedrivePolicy", {}).get("deadLetterTargetArn"))
+        if dead is None:
+            continue
+        policy = queues[dead]["Properties"].get("RedriveAllowPolicy", {})
+        arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + item["Properties"]["QueueName"]["Fn::Sub"]
+        if policy.get("redrivePermission") != "byQueue" or policy.get("sourceQueueArns") != [{"Fn::Sub": arn}]:
+            yield f"{dead}: its RedriveAllowPolicy does not name {name} alone"
+
+
+@rule
+def queues_are_encrypted(stack: Stack) -> Iterator[str]:
+    for name, item in stack.of_type("AWS::SQS::Queue").items():
+        if item["Properties"].get("SqsManagedSseEnabled") is not True:
+            yield f"{name}: not encrypted"
+
+
+@rule
+def every_event_source_takes_partial_responses(stack: Stack) -> Iterator[str]:
+    for name, item in stack.of_type("AWS::Lambda::EventSourceMapping").items():
+        if item["Properties"].get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{name}: one bad message would fail its whole batch"
+
+
+@rule
+def every_queue_has_a_maximum_concurrency(stack: Stack) -> Iterator[str]:
+    for name, source, _function, _queue in stack.sources("sqs"):
+        maximum = stack.value(source.get("ScalingConfig", {}).get("MaximumConcurrency"))
+        if not isinstance(maximum, int) or not 2 <= maximum <= 1000:
+            yield f"{name}: its maximum concurrency is {maximum}, not 2 to 1000"
+
+
+@rule
+def the_stream_is_tried_until_it_forgets(stack: Stack) -> Iterator[str]:
+    streams = list(stack.sources("dynamodb"))
+    if len(streams) != 1:
+        yield f"{len(streams)} readers of the stream; DynamoDB serves two, and one place is for others"
+    for name, source, _function, _table in streams:
+        failures = source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if target(failures) not in stack.of_type("AWS::SQS::Queue"):
+            yield f"{name}: nobody hears of records that were given up"
+        if source.get("BisectBatchOnFunctionError") is not True:
+            yield f"{name}: one bad record would hold up its batch"
+        if source.get("MaximumRecordAgeInSeconds") != 23 * 3600:
+            yield f"{name}: not tried until 23 h, an hour before the stream forgets"
+        if source.get("MaximumRetryAttempts") != -1:
+            yield f"{name}: a number of tries would end an outage before 23 h"
+        if source.get("StartingPosition") != "TRIM_HORIZON":
+            yield f"{name}: records written while it is being created would be missed"
+
+
+@rule
+def every_function_logs_json_where_logs_expire(stack: Stack) -> Iterator[str]:
+    groups = stack.of_type("AWS::Logs::LogGroup")
+    for name, item in stack.functions().items():
+        logging = item["Properties"].get("LoggingConfig", {})
+        group = groups.get(target(logging.get("LogGroup")), {}).get("Properties", {})
+        if group.get("LogGroupName") != {"Fn::Sub": f"/aws/lambda/${{AWS::StackName}}-{name}"}:
+            yield f"{name}: no log group of its own"
+        if not isinstance(stack.value(group.get("RetentionInDays")), int):
+            yield f"{name}: its logs never expire"
+        if logging.get("LogFormat") != "JSON":
+            yield f"{name}: does not log JSON"
+
+
+@rule
+def tables_survive_accidents(stack: Stack) -> Iterator[str]:
+    for name, item in stack.of_type("AWS::DynamoDB::Table").items():
+        properties = item["Properties"]
+        if properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True:
+            yield f"{name}: cannot be restored to a point in time"
+        if str(stack.value(properties.get("DeletionProtectionEnabled"))).lower() != "true":
+            yield f"{name}: can be deleted by one call"
+        if properties.get("SSESpecification", {}).get("SSEEnabled") is not True:
+            yield f"{name}: not encrypted by a key of the account"
+        if properties.get("BillingMode") != "PAY_PER_REQUEST":
+            yield f"{name}: costs while idle"
+        if item.get("DeletionPolicy") != "Retain" or item.get("UpdateReplacePolicy") != "Retain":
+            yield f"{name}: goes with the stack"
+
+
+@rule
+def sealing_keys_outlive_the_stack(stack: Stack) -> Iterator[str]:
+    for name, item in stack.of_type("AWS::SecretsManager::Secret").items():
+        made_here = "GenerateSecretString" in item["Properties"]
+        if made_here and (item.get("DeletionPolicy") != "Retain" or item.get("UpdateReplacePolicy") != "Retain"):
+            yield f"{name}: goes with the stack, and what it sealed is lost"
+
+
+@rule
+def every_function_has_a_role_of_its_own(stack: Stack) -> Iterator[str]:
+    roles = [target(item["Properties"]["Role"]) for item in stack.functions().values()]
+    for role in roles:
+        if roles.count(role) > 1 or role not in stack.of_type("AWS::IAM::Role"):
+            yield f"{role}: shared, or not in this template"
+    for name, role in stack.of_type("AWS::IAM::Role").items():
+        if role["Properties"].get("ManagedPolicyArns"):
+            yield f"{name}: managed policies allow their actions on every resource of the account"
+
+
+@rule
+def no_role_reaches_beyond_its_resources(stack: Stack) -> Iterator[str]:
+    for role, actions, resources in stack.statements():
+        for action in actions:
+            if "*" in action:
+                yield f"{role}: {action}"
+        for resource in resources:
+            text = resource if isinstance(resource, str) else str(resource.get("Fn::Sub", ""))
+            if "*" in text.removesuffix("/index/*") and not actions <= XRAY:
+                yield f"{role}: {sorted(actions)} on {text}"
+
+
+@rule
+def ingest_only_sends_to_the_pulls(stack: Stack) -> Iterator[str]:
+    role = target(stack.functions()["ingest"]["Properties"]["Role"])
+    for action, resource in stack.actions(role):
+        allowed = {
+            "sqs:SendMessage": "PullsQueue",
+            "logs:CreateLogStream": "IngestLog",
+            "logs:PutLogEvents": "IngestLog",
+        }
+        if action not in XRAY and allowed.get(action) != target(resource):
+            yield f"{role}: {action} on {resource}"
+
+
+@rule
+def tables_are_touched_only_by_those_who_need_them(stack: Stack) -> Iterator[str]:
+    for name, item in stack.functions().items():
+        for action, resource in stack.actions(target(item["Properties"]["Role"])):
+            table = target(resource)
+            if action.startswith("dynamodb:") and name not in TABLE_USERS.get(table, set()):
+                yield f"{name}: {action} on {table}"
+            # The endpoints are few; no other table is.
+            if action == "dynamodb:Scan" and table != "EndpointsTable":
+                yield f"{name}: reads all of {table}"
+
+
+@rule
+def consumers_may_set_when_a_message_returns(stack: Stack) -> Iterator[str]:
+    # The event source receives and deletes in the role's name. ChangeMessageVisibility is ours; no policy of AWS's has it.
+    need = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+    for name, source, function, _queue in stack.sources("sqs"):
+        queue = target(source["EventSourceArn"])
+        have = {action for action, resource in stack.actions(target(function["Role"])) if target(resource) == queue}
+        if not need <= have:
+            yield f"{name}: lacks {sorted(need - have)}"
+
+
+@rule
+def only_ingest_and_api_are_open_to_the_world(stack: Stack) -> Iterator[str]:
+    resources = stack.template["Resources"]
+    urls = {
+        short(resources[target(item["Properties"]["TargetFunctionArn"])]["Properties"]["FunctionName"])
+        for item in stack.of_type("AWS::Lambda::Url").values()
+    }
+    if urls != {"ingest", "api"}:
+        yield f"function URLs: {sorted(urls)}"

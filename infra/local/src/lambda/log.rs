@@ -1,0 +1,71 @@
+//! What the functions' processes write: into one file per function, and the last lines in memory.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+
+/// How many lines are kept in memory.
+const TAIL: usize = 2_000;
+
+/// One line that a function wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The function's name.
+    pub function: String,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// All functions' logs. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct LogBook {
+    folder: Option<PathBuf>,
+    tail: Arc<Mutex<VecDeque<LogLine>>>,
+}
+
+impl LogBook {
+    /// Logs in memory only.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::default()
+    }
+
+    /// Logs in `<folder>/<function>.log` too, appended to what is there.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn folder(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        Ok(Self { folder: Some(folder.to_owned()), tail: Arc::default() })
+    }
+
+    /// The last lines, oldest first.
+    #[must_use]
+    pub fn tail(&self) -> Vec<LogLine> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Copies `stream` line by line, until it ends.
+    pub(super) async fn copy(self, function: String, stream: impl AsyncRead + Unpin) {
+        let mut file = self.folder.as_ref().and_then(|folder| {
+            let path = folder.join(format!("{function}.log"));
+            std::fs::OpenOptions::new().create(true).append(true).open(path).ok()
+        });
+        let mut lines = BufReader::new(stream).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if let Some(file) = &mut file {
+                // A log that cannot be written must not stop the function.
+                let _ = file.write_all(format!("{text}\n").as_bytes());
+            }
+            let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+            if tail.len() == TAIL {
+                tail.pop_front();
+            }
+            tail.push_back(LogLine { function: function.clone(), text });
+        }
+    }
+}

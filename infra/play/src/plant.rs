@@ -1,0 +1,43 @@
+//! `seed`: sets up a stack that something else runs.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use afferent_aws::Aws;
+use afferent_local::clock::{SystemClock, SystemDice};
+use afferent_play::scene::SceneError;
+use afferent_play::seed::{Consent, Seeder};
+
+use crate::say;
+
+pub(crate) async fn seed(endpoint_url: &str, stack: &str, webhooks: &[String]) -> Result<ExitCode, SceneError> {
+    let fake = BTreeMap::from([
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL", endpoint_url),
+    ]);
+    let aws = Aws::from_env(|name| fake.get(name).map(|value| (*value).to_owned()))?;
+    let seeder = Seeder::new(aws, stack, Arc::new(SystemClock), Arc::new(SystemDice::default()));
+    let connection = match Consent::from_env(|name| std::env::var(name).ok()) {
+        Some(consent) => Some(seeder.connect(&consent.userid, &consent).await?),
+        None => None,
+    };
+    let mut endpoints = Vec::new();
+    for url in webhooks {
+        let registered = seeder.endpoint(url, url, &["*"]).await?;
+        endpoints.push(serde_json::json!({
+            "endpoint": registered.endpoint, "url": url, "secret": registered.secret.reveal(),
+        }));
+    }
+    let key = seeder.key("seed").await?;
+    let planted = serde_json::json!({
+        "user": connection.as_ref().map(|connection| &connection.user),
+        "connection": connection.as_ref().map(|connection| &connection.id),
+        "endpoints": endpoints,
+        "key": key,
+    });
+    say(&planted.to_string());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,105 @@
+//! The items of the journal.
+
+use afferent_domain::Timestamp;
+use afferent_domain::event::Event;
+use afferent_domain::id::{EventId, RecordId, UserId};
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{FAILURES, Failure, KEPT, TABLE};
+use crate::StoreError;
+use crate::item::{Item, Reading, n, s};
+
+pub(super) fn marker_journal(user: &UserId, record: &RecordId) -> String {
+    format!("{user}/{record}")
+}
+
+pub(super) struct Mark {
+    pub(super) rev: u32,
+    pub(super) event: EventId,
+    pub(super) sequence: u64,
+}
+
+impl Mark {
+    pub(super) fn read(item: &Item) -> Result<Self, StoreError> {
+        let item = Reading::new(TABLE, item);
+        Ok(Self {
+            rev: item.number("sequence")?,
+            event: item.text("event")?.into(),
+            sequence: item.number("event_sequence")?,
+        })
+    }
+}
+
+pub(super) fn event_item(event: &Event, expires: &AttributeValue) -> Item {
+    Item::from([
+        ("journal".to_owned(), s(event.user.as_str())),
+        ("sequence".to_owned(), n(event.sequence)),
+        ("event".to_owned(), s(event.id.as_str())),
+        ("type".to_owned(), s(&event.event_type)),
+        ("time_ms".to_owned(), n(event.time.as_millis())),
+        ("record".to_owned(), s(event.record.as_str())),
+        ("rev".to_owned(), n(event.rev)),
+        ("body".to_owned(), s(&event.body)),
+        ("expires_at".to_owned(), expires.clone()),
+    ])
+}
+
+pub(super) fn marker_item(event: &Event, expires: &AttributeValue) -> Item {
+    Item::from([
+        ("journal".to_owned(), s(marker_journal(&event.user, &event.record))),
+        ("sequence".to_owned(), n(event.rev)),
+        ("event".to_owned(), s(event.id.as_str())),
+        ("event_sequence".to_owned(), n(event.sequence)),
+        ("expires_at".to_owned(), expires.clone()),
+    ])
+}
+
+pub(super) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError> {
+    let item = Reading::new(TABLE, item);
+    Ok(Event {
+        id: item.text("event")?.into(),
+        user: user.clone(),
+        sequence: item.number("sequence")?,
+        event_type: item.text("type")?.to_owned(),
+        time: Timestamp::from_millis(item.number("time_ms")?),
+        record: item.text("record")?.into(),
+        rev: item.number("rev")?,
+        body: item.text("body")?.to_owned(),
+    })
+}
+
+pub(super) fn failure_item(failure: &Failure) -> Item {
+    let mut item = Item::from([
+        ("journal".to_owned(), s(FAILURES)),
+        ("sequence".to_owned(), n(failure_number(&failure.change))),
+        ("change".to_owned(), s(&failure.change)),
+        ("reason".to_owned(), s(&failure.reason)),
+        ("at_ms".to_owned(), n(failure.at.as_millis())),
+        ("expires_at".to_owned(), n((failure.at + KEPT).as_secs())),
+    ]);
+    for (name, text) in [("user", &failure.user), ("record", &failure.record)] {
+        if let Some(text) = text {
+            item.insert(name.to_owned(), s(text));
+        }
+    }
+    item
+}
+
+pub(super) fn read_failure(item: &Item) -> Result<Failure, StoreError> {
+    let item = Reading::new(TABLE, item);
+    Ok(Failure {
+        change: item.text("change")?.to_owned(),
+        user: item.maybe_text("user").map(str::to_owned),
+        record: item.maybe_text("record").map(str::to_owned),
+        reason: item.text("reason")?.to_owned(),
+        at: Timestamp::from_millis(item.number("at_ms")?),
+    })
+}
+
+/// A number for a failure's sort key: FNV-1a, cut to 48 bits. A collision would hide one note of two.
+fn failure_number(change: &str) -> u64 {
+    let hash = change
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    hash >> 16
+}

@@ -1,0 +1,159 @@
+//! The journal against a DynamoDB: no gaps, no repeats, whoever writes at once and whatever fails.
+
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use afferent_domain::event::Draft;
+use afferent_domain::id::UserId;
+use afferent_local::dynamodb::Fault;
+use afferent_local::{Setup, Simulation, Ticks};
+use afferent_store::StoreError;
+use afferent_store::events::{After, Events, Failure, Journalled};
+
+const TABLE: &str = "afferent-events";
+
+async fn simulation(aws_latency_ms: (u64, u64)) -> (Simulation, Events) {
+    let setup = Setup { ticks: Ticks::Off, aws_latency_ms, ..Setup::default() };
+    let simulation = Simulation::bare(setup).await.unwrap();
+    let events = Events::new(afferent_store::client(&simulation.rim.aws), TABLE.to_owned());
+    (simulation, events)
+}
+
+fn user() -> UserId {
+    UserId::from("usr_1")
+}
+
+fn draft(record: &str, rev: u32) -> Draft {
+    Draft::of_record(&format!(
+        r#"{{"user":"usr_1","record":"{record}","rev":{rev},"status":"final","kind":"body_weight",
+            "connection":"con_1","synckind":"live","changed_ms":1795244591412,"value":81.25}}"#
+    ))
+    .unwrap()
+}
+
+async fn append(simulation: &Simulation, events: &Events, drafts: Vec<Draft>) -> Result<Vec<Journalled>, StoreError> {
+    events.append(&user(), drafts, simulation.clock.now(), simulation.dice.as_ref()).await
+}
+
+fn sequences(journalled: &[Journalled]) -> Vec<u64> {
+    journalled.iter().map(|one| one.sequence).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_get_numbers_in_their_order_and_their_exact_text_can_be_read_again() {
+    let (simulation, events) = simulation((0, 0)).await;
+    let drafts: Vec<Draft> = (0..70).map(|record| draft(&format!("rec_{record}"), 1)).collect();
+    let journalled = append(&simulation, &events, drafts).await.unwrap();
+    assert_eq!(sequences(&journalled), (1..=70).collect::<Vec<_>>());
+    assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 70);
+    let event = events.get(&user(), 70).await.unwrap().unwrap();
+    assert_eq!((event.record.as_str(), event.event_type.as_str()), ("rec_69", "body_weight.created"));
+    assert!(event.body.contains(r#""sequence":"00000000000000000070""#) && event.body.contains(r#""value":81.25"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_has_its_event_is_found_and_not_written_again() {
+    let (simulation, events) = simulation((0, 0)).await;
+    let first = append(&simulation, &events, vec![draft("rec_1", 1), draft("rec_2", 1)]).await.unwrap();
+    let again =
+        append(&simulation, &events, vec![draft("rec_2", 1), draft("rec_1", 1), draft("rec_1", 2)]).await.unwrap();
+    assert_eq!(sequences(&again), [1, 2, 3]);
+    assert_eq!(again.iter().map(|one| one.fresh).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(first[1].event, again[1].event);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_older_than_the_journal_is_skipped_and_the_same_change_twice_in_a_batch_is_one() {
+    let (simulation, events) = simulation((0, 0)).await;
+    append(&simulation, &events, vec![draft("rec_1", 3)]).await.unwrap();
+    assert_eq!(append(&simulation, &events, vec![draft("rec_1", 2)]).await.unwrap(), []);
+    let twice = append(&simulation, &events, vec![draft("rec_2", 1), draft("rec_2", 1), draft("rec_2", 2)]).await;
+    assert_eq!(sequences(&twice.unwrap()), [2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writers_at_once_leave_no_gap_and_no_repeat_and_a_change_that_two_bring_is_one_event() {
+    let (simulation, events) = simulation((1, 30)).await;
+    let writers = (0..6).map(|writer| {
+        // Each brings changes of its own and one that all bring.
+        let own = (0..4).map(move |record| draft(&format!("rec_{writer}_{record}"), 1));
+        append(&simulation, &events, own.chain([draft("rec_shared", 1)]).collect())
+    });
+    let results = futures_join(writers).await;
+    let mut shared = BTreeSet::new();
+    let mut numbers = HashMap::new();
+    for journalled in results.into_iter().map(Result::unwrap) {
+        assert_eq!(journalled.len(), 5);
+        for one in journalled {
+            if one.event == draft("rec_shared", 1).id {
+                shared.insert(one.sequence);
+            }
+            numbers.insert(one.sequence, one.event);
+        }
+    }
+    assert_eq!(shared.len(), 1);
+    let numbers: BTreeSet<u64> = numbers.into_keys().collect();
+    assert_eq!(numbers, (1..=25).collect());
+    assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 25);
+}
+
+async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    futures_util::future::join_all(futures).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_meets_another_one_is_tried_again_with_the_head_read_anew() {
+    let (simulation, events) = simulation((0, 0)).await;
+    simulation.dynamodb.faults().next(Fault::Conflict, "TransactWriteItems", TABLE, 3);
+    assert_eq!(sequences(&append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap()), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_whose_answer_was_lost_is_found_done() {
+    let (simulation, events) = simulation((0, 0)).await;
+    simulation.dynamodb.faults().next(Fault::AnswerLost, "TransactWriteItems", TABLE, 1);
+    let journalled = append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap();
+    assert_eq!(sequences(&journalled), [1]);
+    assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_never_gets_through_is_told_so() {
+    let (simulation, events) = simulation((0, 0)).await;
+    simulation.dynamodb.faults().next(Fault::Conflict, "TransactWriteItems", TABLE, 1_000);
+    let refused = append(&simulation, &events, vec![draft("rec_1", 1)]).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_gets_all_after_a_number_or_is_told_the_oldest_that_is_kept() {
+    let (simulation, events) = simulation((0, 0)).await;
+    append(&simulation, &events, (0..5).map(|record| draft(&format!("rec_{record}"), 1)).collect()).await.unwrap();
+    let After::Events(after) = events.after(&user(), 2, 2).await.unwrap() else { panic!("all are kept") };
+    assert_eq!(after.iter().map(|event| event.sequence).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(events.after(&user(), 5, 10).await.unwrap(), After::Events(Vec::new()));
+
+    tokio::time::sleep(afferent_store::events::KEPT - Duration::from_secs(60)).await;
+    append(&simulation, &events, vec![draft("rec_late", 1)]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    simulation.dynamodb.sweep().unwrap();
+    assert_eq!(events.after(&user(), 2, 10).await.unwrap(), After::Gone { oldest: 6 });
+    assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 6, "the head has no TTL");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_cannot_become_an_event_is_noted_once_however_often_it_comes() {
+    let (simulation, events) = simulation((0, 0)).await;
+    let failure = Failure {
+        change: "e1".to_owned(),
+        user: Some("usr_1".to_owned()),
+        record: None,
+        reason: "no".to_owned(),
+        at: simulation.clock.now(),
+    };
+    events.put_failure(&failure).await.unwrap();
+    events.put_failure(&failure).await.unwrap();
+    assert_eq!(events.failures(10).await.unwrap(), [failure]);
+}

@@ -1,0 +1,34 @@
+"""Puts the sample person, its connection and webhook endpoints into a deployed stack, by `afferent-local seed`."""
+
+import dataclasses
+import json
+import subprocess
+
+import processes
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    id: str
+    url: str
+    # As Standard Webhooks writes it: whsec_ and base64.
+    secret: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeded:
+    user: str
+    connection: str
+    endpoints: list[Endpoint]
+
+
+def seed(endpoint_url: str, stack: str, withings: processes.Withings, urls: list[str]) -> Seeded:
+    """Connects the simulated Withings' sample person, and makes an endpoint for every event at each of `urls`."""
+    command = [str(processes.ROOT / "target/debug/afferent-local"), "seed"]
+    command += ["--endpoint-url", endpoint_url, "--stack", stack]
+    command += ["--withings-url", withings.url, "--userid", str(withings.userid)]
+    for url in urls:
+        command += ["--endpoint", url]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
+    answer = json.loads(done.stdout)
+    return Seeded(answer["user"], answer["connection"], [Endpoint(**endpoint) for endpoint in answer["endpoints"]])
