@@ -53,7 +53,7 @@ binaries: needs-rust
 # Test
 
 .PHONY: test
-test: needs-rust needs-python ## All tests
+test: binaries needs-python ## All tests
 	cargo test --locked --workspace
 	$(PYTEST) infra/checks
 	$(PYTEST) tests/downstream

@@ -62,7 +62,7 @@ def running(name: str, command: list[str], port: int) -> Iterator[str]:
         wait_until(listens, f"{name} listens", 30)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT if name == "withings" else signal.SIGTERM)
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -82,7 +82,8 @@ class Withings:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.userid = self.control("POST", "sample")["userid"]
+        # The sample person is the only user there is.
+        self.userid = next(iter(self.control("GET", "state")["users"].values()))["userid"]
 
     def control(self, method: str, path: str, body: object = None):
         """The answer of the control API."""
@@ -95,9 +96,9 @@ class Withings:
 
 @contextlib.contextmanager
 def withings() -> Iterator[Withings]:
-    """A simulated Withings with its sample person."""
+    """A simulated Withings with its sample person, the same as `afferent-local demo` plays."""
     port = free_port()
-    command = [str(ROOT / "target/debug/withings-simulator"), "--port", str(port)]
+    command = [str(ROOT / "target/debug/afferent-local"), "withings", "--port", str(port)]
     with running("withings", command, port) as url:
         yield Withings(url)
 

@@ -24,11 +24,18 @@ class Seeded:
 
 def seed(endpoint_url: str, stack: str, withings: processes.Withings, urls: list[str]) -> Seeded:
     """Connects the simulated Withings' sample person, and makes an endpoint for every event at each of `urls`."""
+    tokens = withings.control("POST", f"users/{withings.userid}/tokens", {})
     command = [str(processes.ROOT / "target/debug/afferent-local"), "seed"]
     command += ["--endpoint-url", endpoint_url, "--stack", stack]
-    command += ["--withings-url", withings.url, "--userid", str(withings.userid)]
     for url in urls:
-        command += ["--endpoint", url]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
+        command += ["--webhook", url]
+    # Tokens go by the environment: a command line can be seen by everyone.
+    environment = {
+        "WITHINGS_USERID": str(withings.userid),
+        "WITHINGS_ACCESS_TOKEN": tokens["access_token"],
+        "WITHINGS_REFRESH_TOKEN": tokens["refresh_token"],
+        "WITHINGS_TIMEZONE": "Europe/Lisbon",
+    }
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
     answer = json.loads(done.stdout)
     return Seeded(answer["user"], answer["connection"], [Endpoint(**endpoint) for endpoint in answer["endpoints"]])

@@ -242,9 +242,7 @@ mod tests {
         assert_eq!((answer.status(), &answer.headers()["x-a"]), (StatusCode::CREATED, &"b".parse().unwrap()));
         assert_eq!(answer.into_body(), &[0, 255][..]);
         let bare = response(&Bytes::from_static(b"{\"a\":1}"));
-        assert_eq!(
-            (bare.status(), bare.headers()[header::CONTENT_TYPE].to_str()),
-            (StatusCode::OK, Ok("application/json"))
-        );
+        assert_eq!(bare.status(), StatusCode::OK);
+        assert_eq!(bare.headers()[header::CONTENT_TYPE], "application/json");
     }
 }

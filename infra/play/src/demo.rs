@@ -1,5 +1,6 @@
 //! `demo`: each category once, and what became of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,6 +35,8 @@ struct Report {
     withings_calls: u64,
     withings_refused: u64,
     latency_ms: Latency,
+    /// Records by kind.
+    kinds: BTreeMap<String, u64>,
     categories: Vec<Row>,
 }
 
@@ -139,6 +142,7 @@ async fn write(
         withings_calls: stats.calls,
         withings_refused: stats.refused,
         latency_ms: Latency { p50: at(50), p99: at(99) },
+        kinds: scene.kinds().await?,
         categories: rows,
     };
     if let Some(folder) = path.parent() {

@@ -40,6 +40,13 @@ enum Command {
         #[arg(long, default_value = "target/demo/report.json")]
         report: PathBuf,
     },
+    /// Only the simulated Withings with its sample person, whose day lies a day back. Prints its address and
+    /// the person's userid as a line of JSON, and stays up.
+    Withings {
+        /// The port; 0 is any free one.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
     /// Puts a connection, endpoints and a key into the tables of a stack, and prints them as JSON. The person
     /// comes from WITHINGS_USERID, WITHINGS_ACCESS_TOKEN, WITHINGS_REFRESH_TOKEN and WITHINGS_TIMEZONE.
     Seed {
@@ -101,6 +108,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run { setting, quiet, gap_ms } => run::run(setting, quiet, gap_ms).await,
         Command::Demo { setting, report } => demo::demo(setting, &report).await,
+        Command::Withings { port } => plant::withings(port).await,
         Command::Seed { endpoint_url, stack, webhook } => plant::seed(&endpoint_url, &stack, &webhook).await,
     };
     match result {

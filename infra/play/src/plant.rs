@@ -1,4 +1,4 @@
-//! `seed`: sets up a stack that something else runs.
+//! `withings` and `seed`: what a stack that something else runs needs beside it.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use afferent_aws::Aws;
 use afferent_local::clock::{SystemClock, SystemDice};
 use afferent_play::scene::SceneError;
 use afferent_play::seed::{Consent, Seeder};
+use afferent_play::world::World;
 
 use crate::say;
 
@@ -28,7 +29,7 @@ pub(crate) async fn seed(endpoint_url: &str, stack: &str, webhooks: &[String]) -
     for url in webhooks {
         let registered = seeder.endpoint(url, url, &["*"]).await?;
         endpoints.push(serde_json::json!({
-            "endpoint": registered.endpoint, "url": url, "secret": registered.secret.reveal(),
+            "id": registered.endpoint, "url": url, "secret": registered.secret.reveal(),
         }));
     }
     let key = seeder.key("seed").await?;
@@ -39,5 +40,13 @@ pub(crate) async fn seed(endpoint_url: &str, stack: &str, webhooks: &[String]) -
         "key": key,
     });
     say(&planted.to_string());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn withings(port: u16) -> Result<ExitCode, SceneError> {
+    let http = Arc::new(afferent_http::Client::new()?);
+    let world = World::start(port, http, Arc::new(SystemDice::default()), None).await?;
+    say(&serde_json::json!({"url": world.url(), "userid": world.person.userid}).to_string());
+    tokio::signal::ctrl_c().await?;
     Ok(ExitCode::SUCCESS)
 }

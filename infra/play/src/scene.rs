@@ -152,9 +152,19 @@ impl Scene {
     /// A table is out of reach.
     pub async fn tally(&self) -> Result<Tally, StoreError> {
         let days = [self.started, SystemClock.now()];
-        let connected = self.connection.iter().map(|connection| connection.user.clone());
-        let users: Vec<UserId> = connected.chain([UserId::app()]).collect();
-        self.tables.tally(&days, &users, &self.registered.endpoint).await
+        self.tables.tally(&days, &self.users(), &self.registered.endpoint).await
+    }
+
+    /// How many records of each kind there are.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub async fn kinds(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.tables.kinds(&self.users()).await
+    }
+
+    fn users(&self) -> Vec<UserId> {
+        self.connection.iter().map(|connection| connection.user.clone()).chain([UserId::app()]).collect()
     }
 }
 

@@ -1,8 +1,11 @@
 //! How much of everything there is, counted from the tables: what was accepted, and what became of it.
 
+use std::collections::BTreeMap;
+
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::End;
 use afferent_domain::id::{EndpointId, UserId};
+use afferent_domain::record::Record;
 use afferent_store::StoreError;
 use afferent_store::deliveries::Deliveries;
 use afferent_store::events::Events;
@@ -61,6 +64,32 @@ impl Tally {
 }
 
 impl Tables {
+    /// How many records of each kind there are.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub async fn kinds(&self, users: &[UserId]) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut kinds = BTreeMap::new();
+        for user in users {
+            for record in self.records_of(user).await? {
+                *kinds.entry(record.kind).or_default() += 1;
+            }
+        }
+        Ok(kinds)
+    }
+
+    async fn records_of(&self, user: &UserId) -> Result<Vec<Record>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let (records, next) = self.records.page(user, None, after.as_ref(), 100).await?;
+            all.extend(records);
+            after = next;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
     /// Counts. `days` are the days that notifications were received on; `users` whose records there are.
     ///
     /// # Errors
@@ -81,16 +110,9 @@ impl Tables {
             tally.quarantined += self.notifications.count(State::Quarantined, day).await?;
         }
         for user in users {
-            let mut after = None;
-            loop {
-                let (records, next) = self.records.page(user, None, after.as_ref(), 100).await?;
-                tally.records += records.len() as u64;
-                tally.revisions += records.iter().map(|record| u64::from(record.rev)).sum::<u64>();
-                after = next;
-                if after.is_none() {
-                    break;
-                }
-            }
+            let records = self.records_of(user).await?;
+            tally.records += records.len() as u64;
+            tally.revisions += records.iter().map(|record| u64::from(record.rev)).sum::<u64>();
             tally.events += self.events.head(user).await?.map_or(0, |head| head.last);
         }
         let ever = Timestamp::from_millis(i64::MAX);

@@ -4,3 +4,4 @@ mod budget;
 mod delivery;
 mod ingest;
 mod pipeline;
+mod restart;
