@@ -15,8 +15,8 @@ use crate::say;
 pub(crate) async fn seed(endpoint_url: &str, stack: &str, webhooks: &[String]) -> Result<ExitCode, SceneError> {
     let fake = BTreeMap::from([
         ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
         ("AWS_ENDPOINT_URL", endpoint_url),
     ]);
     let aws = Aws::from_env(|name| fake.get(name).map(|value| (*value).to_owned()))?;

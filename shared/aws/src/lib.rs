@@ -4,6 +4,8 @@
 //! credential chains, the SSO clients and a second TLS stack are cold-start time that buys nothing.
 //! A hand-built client ignores `AWS_ENDPOINT_URL` unless told, so [`Aws::from_env`] reads it.
 
+mod cause;
+
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -19,6 +21,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+
+pub use cause::cause;
 
 /// The roots that AWS's endpoints chain to (Amazon Root CA 1 to 4 and Starfield Services Root G2, from
 /// <https://www.amazontrust.com/repository/>). Parsing a machine's 144 roots instead takes three quarters

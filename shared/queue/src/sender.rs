@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use afferent_aws::{Aws, Service};
+use afferent_aws::{Aws, Service, cause};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName, SendMessageBatchRequestEntry};
 
 /// SQS: at most ten entries in a batch.
@@ -25,8 +25,13 @@ pub struct QueueError {
 }
 
 impl QueueError {
-    fn new(operation: &'static str, error: &(impl std::error::Error + 'static)) -> Self {
-        Self { operation, cause: DisplayErrorContext(error).to_string() }
+    fn failed<E: ProvideErrorMetadata>(operation: &'static str) -> impl Fn(SdkError<E>) -> Self {
+        move |error| Self { operation, cause: cause(&error) }
+    }
+
+    /// A request that the SDK would not build: a fault of ours.
+    fn unbuilt(operation: &'static str) -> impl Fn(BuildError) -> Self {
+        move |error| Self { operation, cause: error.to_string() }
     }
 }
 
@@ -69,7 +74,7 @@ impl Queue {
             .send()
             .await
             .map(drop)
-            .map_err(|error| QueueError::new("SendMessage", &error))
+            .map_err(QueueError::failed("SendMessage"))
     }
 
     /// Sends many messages in batches of ten. Stops at the first batch that fails as a whole; of a batch
@@ -92,7 +97,7 @@ impl Queue {
                         .build()
                 })
                 .collect::<Result<_, _>>()
-                .map_err(|error| QueueError::new(OPERATION, &error))?;
+                .map_err(QueueError::unbuilt(OPERATION))?;
             let answer = self
                 .client
                 .send_message_batch()
@@ -100,7 +105,7 @@ impl Queue {
                 .set_entries(Some(entries))
                 .send()
                 .await
-                .map_err(|error| QueueError::new(OPERATION, &error))?;
+                .map_err(QueueError::failed(OPERATION))?;
             // HTTP 200 can hide failures of single entries.
             if let Some(failed) = answer.failed().first() {
                 return Err(QueueError { operation: OPERATION, cause: failed.code().to_owned() });
@@ -130,7 +135,7 @@ impl Queue {
                         .build()
                 })
                 .collect::<Result<_, _>>()
-                .map_err(|error| QueueError::new(OPERATION, &error))?;
+                .map_err(QueueError::unbuilt(OPERATION))?;
             let answer = self
                 .client
                 .change_message_visibility_batch()
@@ -138,7 +143,7 @@ impl Queue {
                 .set_entries(Some(entries))
                 .send()
                 .await
-                .map_err(|error| QueueError::new(OPERATION, &error))?;
+                .map_err(QueueError::failed(OPERATION))?;
             for failed in answer.failed() {
                 tracing::warn!(code = failed.code(), "SQS kept a message's visibility as it was");
             }
@@ -159,7 +164,7 @@ impl Queue {
             .attribute_names(name.clone())
             .send()
             .await
-            .map_err(|error| QueueError::new("GetQueueAttributes", &error))?;
+            .map_err(QueueError::failed("GetQueueAttributes"))?;
         Ok(answer.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or(0))
     }
 }

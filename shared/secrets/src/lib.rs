@@ -6,10 +6,9 @@
 
 mod seal;
 
-use afferent_aws::{Aws, Service};
+use afferent_aws::{Aws, Service, cause};
 use afferent_domain::secret::{App, Secret};
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use serde::Deserialize;
 
 pub use seal::{Sealed, Sealer, Unsealable};
@@ -72,6 +71,6 @@ async fn read(aws: &Aws, arn: &str) -> Result<Secret, SecretsError> {
         .secret_id(arn)
         .send()
         .await
-        .map_err(|error| unreachable(DisplayErrorContext(&error).to_string()))?;
+        .map_err(|error| unreachable(cause(&error)))?;
     answer.secret_string.map(Secret::new).ok_or_else(|| unreachable("the secret is not text".to_owned()))
 }

@@ -9,7 +9,6 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf;
 
-
 /// What the key derivation is for; another purpose would get another key from the same text.
 const PURPOSE: &[u8] = b"afferent seal v1";
 

@@ -1,6 +1,7 @@
 //! What can go wrong with a table: always infrastructure, or an item that we did not write.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use afferent_aws::cause;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// DynamoDB did not do what was asked, for a reason that is no condition of ours.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -10,7 +11,7 @@ pub enum StoreError {
     Failed {
         /// The operation.
         operation: &'static str,
-        /// The code or the chain of causes; DynamoDB's messages do not repeat item values.
+        /// The code, or what happened on the way; never a value.
         cause: String,
     },
     /// Another transaction was at the same item; try again.
@@ -37,7 +38,7 @@ impl StoreError {
     {
         move |error| match error.code() {
             Some("TransactionConflictException" | "TransactionInProgressException") => Self::Conflict { operation },
-            _ => Self::Failed { operation, cause: DisplayErrorContext(&error).to_string() },
+            _ => Self::Failed { operation, cause: cause(&error) },
         }
     }
 

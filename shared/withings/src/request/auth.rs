@@ -4,8 +4,8 @@
 use afferent_domain::Timestamp;
 
 use super::{Auth, Request};
-use afferent_domain::secret::{App, Secret};
 use crate::sign::signature;
+use afferent_domain::secret::{App, Secret};
 
 fn token(app: &App, grant: &str) -> Request {
     Request::new("/v2/oauth2", "requesttoken", Auth::Application)

@@ -4,8 +4,8 @@ use afferent_domain::Timestamp;
 use afferent_domain::service::Service;
 
 use super::{Auth, Request, fields};
-use afferent_domain::secret::App;
 use crate::sign::signature;
+use afferent_domain::secret::App;
 
 /// Which rows to read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Subscriptions, per user and per category (`appli`).
 
 use super::{Auth, Request};
-use afferent_domain::secret::App;
 use crate::sign::signature;
+use afferent_domain::secret::App;
 
 const PATH: &str = "/notify";
 
