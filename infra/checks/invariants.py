@@ -6,49 +6,34 @@ all of them.
 
 from collections.abc import Callable, Iterator
 
+import variables
+
 Rule = Callable[["Stack"], Iterator[str]]
 RULES: list[Rule] = []
 
 XRAY = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 
-# The variables of each function. The code's `Config::from_env` reads exactly these.
-VARIABLES = {
-    "ingest": {"PULLS_QUEUE_URL", "CALLBACK_SECRET_SHA256"},
-    "fetcher": {
-        "NOTIFICATIONS_TABLE", "CONNECTIONS_TABLE", "RECORDS_TABLE",
-        "WITHINGS_SECRET_ARN", "WITHINGS_API_URL", "WITHINGS_LIMIT", "SEAL_TOKENS_SECRET_ARN",
-    },
-    "fanout": {"RECORDS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE", "ENDPOINTS_TABLE", "DELIVERIES_QUEUE_URL"},
-    "dispatcher": {
-        "DELIVERIES_TABLE", "ENDPOINTS_TABLE", "EVENTS_TABLE", "DELIVERIES_QUEUE_URL", "SEAL_ENDPOINTS_SECRET_ARN",
-    },
-    "keeper": {
-        "CONNECTIONS_TABLE", "NOTIFICATIONS_TABLE", "DELIVERIES_TABLE", "RECORDS_TABLE", "EVENTS_TABLE",
-        "ENDPOINTS_TABLE", "PULLS_QUEUE_URL", "BACKFILL_QUEUE_URL", "DELIVERIES_QUEUE_URL",
-    },
-    "api": {
-        "RECORDS_TABLE", "EVENTS_TABLE", "DELIVERIES_TABLE", "NOTIFICATIONS_TABLE", "CONNECTIONS_TABLE",
-        "ENDPOINTS_TABLE", "KEYS_TABLE",
-    },
-}  # fmt: skip
+# What Lambda itself does in the name of a function that reads a stream.
+STREAM = {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", "dynamodb:ListStreams"}
 
 # Who may read or write a table. Tokens, endpoint secrets and API keys stay with those who need them.
 TABLE_USERS = {
     "RecordsTable": {"fetcher", "fanout", "keeper", "api"},
     "EventsTable": {"fanout", "dispatcher", "keeper", "api"},
-    "DeliveriesTable": {"fanout", "dispatcher", "keeper", "api"},
+    "DeliveriesTable": {"fanout", "dispatcher", "keeper"},
     "NotificationsTable": {"fetcher", "keeper", "api"},
-    "ConnectionsTable": {"fetcher", "keeper", "api"},
+    "ConnectionsTable": {"fetcher", "keeper"},
     "EndpointsTable": {"fanout", "dispatcher", "keeper", "api"},
     "KeysTable": {"api"},
 }
 
 
 class Stack:
-    """A translated template, with the questions that the rules ask of it."""
+    """A translated template and the variables that the code reads, with the questions that the rules ask of them."""
 
-    def __init__(self, template: dict) -> None:
+    def __init__(self, template: dict, read: dict[str, set[str]]) -> None:
         self.template = template
+        self.read = read
         self.parameters = template["Parameters"]
 
     def of_type(self, kind: str) -> dict[str, dict]:
@@ -65,6 +50,10 @@ class Stack:
         """The functions by their short name (`ingest`), which is in their name after the stack's."""
         items = self.of_type("AWS::Lambda::Function").values()
         return {short(item["Properties"].get("FunctionName")): item for item in items}
+
+    def variables(self, function: str) -> dict[str, object]:
+        """The variables that the template sets for a function."""
+        return self.functions()[function]["Properties"].get("Environment", {}).get("Variables", {})
 
     def sources(self, service: str) -> Iterator[tuple[str, dict, dict, dict]]:
         """Event sources of `sqs` or `dynamodb`: name, properties, the function's and the source's properties."""
@@ -125,19 +114,53 @@ def rule(function: Rule) -> Rule:
 
 @rule
 def there_are_six_functions_named_after_the_stack(stack: Stack) -> Iterator[str]:
-    if set(stack.functions()) != set(VARIABLES):
-        yield f"the functions are {sorted(stack.functions())}, not {sorted(VARIABLES)}"
+    if set(stack.functions()) != set(variables.FUNCTIONS):
+        yield f"the functions are {sorted(stack.functions())}, not {sorted(variables.FUNCTIONS)}"
     for name, item in stack.functions().items():
         if item["Properties"]["Runtime"] != "provided.al2023" or item["Properties"]["Handler"] != "bootstrap":
             yield f"{name}: not a bootstrap on provided.al2023"
 
 
 @rule
-def every_function_has_exactly_its_variables(stack: Stack) -> Iterator[str]:
+def every_function_has_exactly_the_variables_that_its_code_reads(stack: Stack) -> Iterator[str]:
+    for name in stack.functions():
+        found, read = set(stack.variables(name)), stack.read.get(name, set())
+        for variable in sorted(read - found - set(variables.NOT_SET)):
+            yield f"{name}: its code reads {variable}, which the template does not set"
+        for variable in sorted(found - read):
+            yield f"{name}: the template sets {variable}, which its code does not read"
+        for variable in sorted(set(variables.NOT_SET) - read):
+            yield f"{name}: its code does not read {variable}, which is listed as knowingly not set"
+
+
+@rule
+def a_role_reaches_what_the_variables_name_and_nothing_else(stack: Stack) -> Iterator[str]:
     for name, item in stack.functions().items():
-        found = set(item["Properties"].get("Environment", {}).get("Variables", {}))
-        if found != VARIABLES.get(name):
-            yield f"{name}: variables differ by {sorted(found ^ VARIABLES.get(name, set()))}"
+        named = {target(value) for value in stack.variables(name).values()}
+        reached = {
+            target(resource)
+            for action, resource in stack.actions(target(item["Properties"]["Role"]))
+            if action.startswith(("dynamodb:", "secretsmanager:", "sqs:")) and action not in STREAM
+        }
+        # Lambda receives, deletes and gives up in the role's name, so of queues only the named ones are asked for.
+        queues = set(stack.of_type("AWS::SQS::Queue"))
+        resources = set(stack.template["Resources"])
+        for resource in sorted((named & resources) - reached):
+            yield f"{name}: a variable names {resource}, which its role may not touch"
+        for resource in sorted(reached - named - queues, key=str):
+            yield f"{name}: its role reaches {resource}, which no variable names"
+
+
+@rule
+def a_role_sends_only_where_the_function_does(stack: Stack) -> Iterator[str]:
+    for name, item in stack.functions().items():
+        named = {target(value) for value in stack.variables(name).values()}
+        for _, source, function, _ in stack.sources("dynamodb"):
+            if function is item["Properties"]:
+                named.add(target(source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")))
+        for action, resource in stack.actions(target(item["Properties"]["Role"])):
+            if action == "sqs:SendMessage" and target(resource) not in named:
+                yield f"{name}: may send to {target(resource)}, which no variable names"
 
 
 @rule
@@ -329,14 +352,24 @@ def tables_are_touched_only_by_those_who_need_them(stack: Stack) -> Iterator[str
 
 
 @rule
-def consumers_may_set_when_a_message_returns(stack: Stack) -> Iterator[str]:
-    # The event source receives and deletes in the role's name. ChangeMessageVisibility is ours; no policy of AWS's has it.
-    need = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+def consumers_may_receive_and_delete(stack: Stack) -> Iterator[str]:
+    # The event source does these three in the role's name.
+    need = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
     for name, source, function, _queue in stack.sources("sqs"):
         queue = target(source["EventSourceArn"])
         have = {action for action, resource in stack.actions(target(function["Role"])) if target(resource) == queue}
         if not need <= have:
             yield f"{name}: lacks {sorted(need - have)}"
+
+
+@rule
+def the_dispatcher_alone_sets_when_a_message_returns(stack: Stack) -> Iterator[str]:
+    # ChangeMessageVisibility is its code's own call; the event source makes none.
+    for name, item in stack.functions().items():
+        actions = stack.actions(target(item["Properties"]["Role"]))
+        found = {target(resource) for action, resource in actions if action == "sqs:ChangeMessageVisibility"}
+        if found != ({"DeliveriesQueue"} if name == "dispatcher" else set()):
+            yield f"{name}: sets when messages of {sorted(found, key=str)} return"
 
 
 @rule

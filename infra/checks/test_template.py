@@ -1,14 +1,18 @@
 """The template translates, the translation lints clean, our invariants hold, and each invariant can fail."""
 
 import json
+import pathlib
+import shutil
 from collections.abc import Callable
 
 import invariants
 import pytest
 import template
+import variables
 from cfnlint.api import ManualArgs, lint
 
-STACK = invariants.Stack(template.translate(template.source()))
+READ = variables.of_code()
+STACK = invariants.Stack(template.translate(template.source()), READ)
 
 
 def test_the_translation_has_no_fault_that_cfn_lint_finds() -> None:
@@ -53,11 +57,11 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
         lambda t: properties(t, "KeeperFunction").update(FunctionName="keeper-of-all"),
     ),
     "a variable too many": (
-        "every_function_has_exactly_its_variables",
+        "every_function_has_exactly_the_variables_that_its_code_reads",
         lambda t: properties(t, "IngestFunction")["Environment"]["Variables"].update(KEYS_TABLE="x"),
     ),
     "a variable missing": (
-        "every_function_has_exactly_its_variables",
+        "every_function_has_exactly_the_variables_that_its_code_reads",
         lambda t: properties(t, "FetcherFunction")["Environment"]["Variables"].pop("WITHINGS_LIMIT"),
     ),
     "a secret in a variable": (
@@ -166,7 +170,7 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
     ),
     "every resource": (
         "no_role_reaches_beyond_its_resources",
-        lambda t: statement(t, "ApiRole", "Read").update(Resource="*"),
+        lambda t: statement(t, "ApiRole", "Lists").update(Resource="*"),
     ),
     "every action": (
         "no_role_reaches_beyond_its_resources",
@@ -174,7 +178,7 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
     ),
     "every table by name": (
         "no_role_reaches_beyond_its_resources",
-        lambda t: statement(t, "ApiRole", "Read").update(Resource=[{"Fn::Sub": "arn:aws:dynamodb:*:*:table/x"}]),
+        lambda t: statement(t, "ApiRole", "Lists").update(Resource=[{"Fn::Sub": "arn:aws:dynamodb:*:*:table/x"}]),
     ),
     "ingest reads": (
         "ingest_only_sends_to_the_pulls",
@@ -190,11 +194,31 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
     ),
     "a scan": (
         "tables_are_touched_only_by_those_who_need_them",
-        lambda t: statement(t, "ApiRole", "Read").update(Action=["dynamodb:Scan"]),
+        lambda t: statement(t, "ApiRole", "Lists").update(Action=["dynamodb:Scan"]),
     ),
-    "a consumer that cannot defer": (
-        "consumers_may_set_when_a_message_returns",
-        lambda t: statement(t, "FetcherRole", "Consume")["Action"].remove("sqs:ChangeMessageVisibility"),
+    "a table that no variable names": (
+        "a_role_reaches_what_the_variables_name_and_nothing_else",
+        lambda t: statement(t, "ApiRole", "Lists")["Resource"].append({"Fn::GetAtt": "DeliveriesTable.Arn"}),
+    ),
+    "a table named and out of reach": (
+        "a_role_reaches_what_the_variables_name_and_nothing_else",
+        lambda t: statement(t, "ApiRole", "Items").update(Resource={"Fn::GetAtt": "EventsTable.Arn"}),
+    ),
+    "a queue that no variable names": (
+        "a_role_sends_only_where_the_function_does",
+        lambda t: statement(t, "KeeperRole", "Wake")["Resource"].append({"Fn::GetAtt": "BackfillQueue.Arn"}),
+    ),
+    "a consumer that cannot delete": (
+        "consumers_may_receive_and_delete",
+        lambda t: statement(t, "FetcherRole", "Consume")["Action"].remove("sqs:DeleteMessage"),
+    ),
+    "a dispatcher that cannot defer": (
+        "the_dispatcher_alone_sets_when_a_message_returns",
+        lambda t: statement(t, "DispatcherRole", "Consume")["Action"].remove("sqs:ChangeMessageVisibility"),
+    ),
+    "a fetcher that defers": (
+        "the_dispatcher_alone_sets_when_a_message_returns",
+        lambda t: statement(t, "FetcherRole", "Consume")["Action"].append("sqs:ChangeMessageVisibility"),
     ),
     "a function URL too many": (
         "only_ingest_and_api_are_open_to_the_world",
@@ -209,7 +233,40 @@ def test_a_broken_template_is_noticed(breakage: str) -> None:
     broken = template.source()
     damage(broken)
     rule = next(rule for rule in invariants.RULES if rule.__name__ == name)
-    assert list(rule(invariants.Stack(template.translate(broken))))
+    assert list(rule(invariants.Stack(template.translate(broken), READ)))
+
+
+# Ways to change what the code reads, and what must be said of the function.
+DRIFTS = {
+    "functions/ingest/src/lib.rs": (
+        'env.required("PULLS_QUEUE_URL")', 'env.required("OTHER_URL")',
+        "ingest: its code reads OTHER_URL, which the template does not set",
+    ),
+    "shared/outbox/src/lib.rs": (
+        'env.required("EVENTS_TABLE")', 'env.optional("JOURNAL_TABLE")',
+        "fanout: the template sets EVENTS_TABLE, which its code does not read",
+    ),
+    "functions/fetcher/src/lib.rs": (
+        'env.parsed("WITHINGS_LIMIT"', 'env.parsed(\n    "WITHINGS_PACE"',
+        "fetcher: its code reads WITHINGS_PACE, which the template does not set",
+    ),
+    "shared/aws/src/lib.rs": (
+        'variable("AWS_CA_BUNDLE")', "None::<String>",
+        "api: its code does not read AWS_CA_BUNDLE, which is listed as knowingly not set",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", DRIFTS)
+def test_code_that_reads_other_variables_is_noticed(path: str, tmp_path: pathlib.Path) -> None:
+    for folder in ("functions", "shared"):
+        shutil.copytree(variables.ROOT / folder, tmp_path / folder)
+    before, after, complaint = DRIFTS[path]
+    text = (tmp_path / path).read_text()
+    assert before in text
+    (tmp_path / path).write_text(text.replace(before, after))
+    stack = invariants.Stack(STACK.template, variables.of_code(tmp_path))
+    assert complaint in list(invariants.every_function_has_exactly_the_variables_that_its_code_reads(stack))
 
 
 def test_every_invariant_is_shown_to_fail() -> None:

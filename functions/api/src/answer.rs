@@ -29,6 +29,8 @@ pub(crate) enum Problem {
     Gone { oldest: u64 },
     #[error("a table is out of reach; try again")]
     Store(#[from] StoreError),
+    #[error("what the table holds cannot be written as JSON")]
+    Unwritable(#[from] serde_json::Error),
 }
 
 impl Problem {
@@ -42,6 +44,7 @@ impl Problem {
             Self::Parameter { .. } => (StatusCode::BAD_REQUEST, "bad-parameter"),
             Self::Gone { .. } => (StatusCode::GONE, "events-gone"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Unwritable(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
@@ -81,14 +84,15 @@ impl Api {
             Route::Records { user, kind, after, limit } => {
                 let (records, next) = self.records.page(&user, kind.as_deref(), after.as_ref(), limit).await?;
                 let records = records.iter().map(serde_json::value::to_raw_value).collect::<Result<Vec<_>, _>>();
-                page("records", &records.map_err(|_| Problem::NotFound)?, next.map(|next| cursor(&next)))
+                page("records", &records?, next.map(|next| cursor(&next)))
             }
             Route::Events { user, after, limit } => match self.events.after(&user, after, limit).await? {
                 After::Gone { oldest } => return Err(Problem::Gone { oldest }),
                 After::Events(events) => {
                     let last = events.last().map(|event| event.sequence.to_string());
-                    let bodies = events.into_iter().filter_map(|event| RawValue::from_string(event.body).ok());
-                    page("events", &bodies.collect::<Vec<_>>(), last)
+                    // All or none: a list that left one out would show a gap that the journal does not have.
+                    let bodies = events.into_iter().map(|event| RawValue::from_string(event.body));
+                    page("events", &bodies.collect::<Result<Vec<_>, _>>()?, last)
                 }
             },
         };
@@ -107,4 +111,26 @@ fn respond(status: StatusCode, content_type: &'static str, body: String) -> Resp
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, lambda_http::http::HeaderValue::from_static(content_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(problem: Problem) -> StatusCode {
+        problem.response().status()
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_our_fault_and_not_a_wrong_path() {
+        let error = RawValue::from_string("{".to_owned()).unwrap_err();
+        assert_eq!(status(Problem::from(error)), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(status(Problem::NotFound), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn a_list_keeps_the_exact_text_of_its_members() {
+        let member = RawValue::from_string(r#"{"value":81.20}"#.to_owned()).unwrap();
+        assert_eq!(page("records", &[member], None), r#"{"records":[{"value":81.20}],"next":null}"#);
+    }
 }

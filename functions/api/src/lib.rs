@@ -95,8 +95,10 @@ impl Api {
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, lambda_http::Error> {
         let answer = self.answer(&request).await;
         Ok(answer.unwrap_or_else(|problem| {
-            if let Problem::Store(error) = &problem {
-                tracing::error!(%error, "a request could not be answered");
+            match &problem {
+                Problem::Store(error) => tracing::error!(%error, "a request could not be answered"),
+                Problem::Unwritable(error) => tracing::error!(at = error.column(), "an answer could not be written"),
+                _ => {}
             }
             problem.response()
         }))

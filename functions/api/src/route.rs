@@ -33,13 +33,13 @@ impl Route {
             ["v1", "endpoints"] => Self::Endpoints,
             ["v1", "notifications"] => Self::Notifications { day: date(given.remove("day"), now)? },
             ["v1", "users", user, "records"] => Self::Records {
-                user: UserId::from(*user),
+                user: owner(user)?,
                 kind: given.remove("kind"),
                 after: given.remove("cursor").map(|text| read_cursor(&text)).transpose()?,
                 limit: limit(given.remove("limit"))?,
             },
             ["v1", "users", user, "events"] => Self::Events {
-                user: UserId::from(*user),
+                user: owner(user)?,
                 after: number(given.remove("after"))?,
                 limit: limit(given.remove("limit"))?,
             },
@@ -50,6 +50,13 @@ impl Route {
             None => Ok(route),
         }
     }
+}
+
+/// A user, or what stands in for one where there is no person. The tables hold more than that under keys of
+/// other shapes, such as the notes of failures and the markers of a journal; they are no user's.
+fn owner(text: &str) -> Result<UserId, Problem> {
+    let user = UserId::from(text);
+    if text.starts_with(UserId::PREFIX) || user == UserId::app() { Ok(user) } else { Err(Problem::NotFound) }
 }
 
 /// The cursor for the page after `after`.
@@ -100,6 +107,27 @@ mod tests {
         assert_eq!(route("/v1/users/usr_1/records", "").unwrap(), records(25));
         assert_eq!(route("/v1/users/usr_1/records", "limit=100").unwrap(), records(100));
         assert!(route("/v1/users/usr_1/records", "limit=101").is_err());
+    }
+
+    #[test]
+    fn only_users_and_what_has_no_person_have_lists() {
+        for list in ["records", "events"] {
+            for user in ["usr_1", "_app"] {
+                assert!(route(&format!("/v1/users/{user}/{list}"), "").is_ok(), "{user} {list}");
+            }
+            for other in ["_failed", "_all", "con_1", "1", "", "USR_1", "usr_1/rec_1"] {
+                let refused = route(&format!("/v1/users/{other}/{list}"), "");
+                assert!(matches!(refused, Err(Problem::NotFound)), "{other} {list}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_journal_is_read_from_its_beginning_or_after_a_number() {
+        let events = |after, limit| Route::Events { user: UserId::from("usr_1"), after, limit };
+        assert_eq!(route("/v1/users/usr_1/events", "").unwrap(), events(0, 25));
+        assert_eq!(route("/v1/users/usr_1/events", "after=7&limit=2").unwrap(), events(7, 2));
+        assert!(route("/v1/users/usr_1/events", "after=first").is_err());
     }
 
     #[test]

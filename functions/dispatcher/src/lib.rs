@@ -198,6 +198,7 @@ impl Dispatcher {
         let Some(event) = event? else {
             return self.end(claimed, End::Expired, "its event is no longer kept", attempts).await;
         };
+        let secrets = receiver.secrets()?;
         let lease_until = claimed.lease_until;
         let mut made = Try::first(claimed.cycle);
         loop {
@@ -205,7 +206,8 @@ impl Dispatcher {
                 // The tables were slow. Another message may claim it once the lease ends, so stop before.
                 return Ok(Fate::WaitUntil(lease_until));
             }
-            let attempt = post::attempt(self.http.as_ref(), self.clock.as_ref(), &receiver, &event, made).await;
+            let (http, clock) = (self.http.as_ref(), self.clock.as_ref());
+            let attempt = post::attempt(http, clock, &receiver.endpoint, secrets, &event, made).await;
             attempts = self.deliveries.log(&delivery.key, attempts + 1, &attempt).await?;
             post::tell(&delivery.key, attempts, &attempt);
             match next_step(policy, made, post::status(&attempt), self.dice.as_ref()) {

@@ -1,16 +1,15 @@
 //! One try: the signed POST, and what is kept of it.
 
 use afferent_domain::delivery::{DEADLINE, Key, Try};
+use afferent_domain::endpoint::Endpoint;
 use afferent_domain::event::Event;
 use afferent_domain::excerpt::excerpt;
-use afferent_domain::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use afferent_domain::signature::{ID_HEADER, SIGNATURE_HEADER, SigningSecret, TIMESTAMP_HEADER, sign};
 use afferent_domain::{Clock, Timestamp};
 use afferent_http::{Call, Http, HttpError};
 use afferent_store::deliveries::{Attempt, Outcome};
 use bytes::Bytes;
 use http::{Request, header};
-
-use crate::receiver::Receiver;
 
 /// How much of an answer's body is read, in bytes; 2 KiB of it are kept.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -22,12 +21,13 @@ const USER_AGENT: &str = concat!("Afferent/", env!("CARGO_PKG_VERSION"));
 pub(crate) async fn attempt(
     http: &dyn Http,
     clock: &dyn Clock,
-    receiver: &Receiver,
+    endpoint: &Endpoint,
+    secrets: &[SigningSecret],
     event: &Event,
     made: Try,
 ) -> Attempt {
     let at = clock.now();
-    let outcome = match request(receiver, event, at) {
+    let outcome = match request(endpoint, secrets, event, at) {
         Err(_) => Outcome::Unanswered { error: class(HttpError::Request).to_owned() },
         Ok(request) => match http.send(Call { request, deadline: DEADLINE, body_limit: BODY_LIMIT }).await {
             Ok(answer) => Outcome::Answered {
@@ -42,9 +42,14 @@ pub(crate) async fn attempt(
 }
 
 /// The signed request. The timestamp is that of this try, the id that of the event.
-fn request(receiver: &Receiver, event: &Event, at: Timestamp) -> Result<Request<Bytes>, http::Error> {
-    let signature = sign(&receiver.secrets, event.id.as_str(), at, event.body.as_bytes());
-    Request::post(receiver.endpoint.url.as_str())
+fn request(
+    endpoint: &Endpoint,
+    secrets: &[SigningSecret],
+    event: &Event,
+    at: Timestamp,
+) -> Result<Request<Bytes>, http::Error> {
+    let signature = sign(secrets, event.id.as_str(), at, event.body.as_bytes());
+    Request::post(endpoint.url.as_str())
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::USER_AGENT, USER_AGENT)
         .header(ID_HEADER, event.id.as_str())

@@ -12,15 +12,21 @@ use afferent_store::StoreError;
 use afferent_store::endpoints::Endpoints;
 use tokio::sync::OnceCell;
 
-/// An endpoint that may be sent to, and what signs for it.
+/// An endpoint that may be sent to, and what signs for it, if it could be unsealed.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub(crate) endpoint: Endpoint,
-    pub(crate) secrets: Vec<SigningSecret>,
+    secrets: Result<Vec<SigningSecret>, Unsealed>,
     health: Mutex<Health>,
 }
 
 impl Receiver {
+    /// What signs for it. Asked for after everything that ends a delivery without a request: an endpoint
+    /// whose secret stays shut must not keep its deliveries waiting for ever.
+    pub(crate) fn secrets(&self) -> Result<&[SigningSecret], Unsealed> {
+        self.secrets.as_deref().map_err(Clone::clone)
+    }
+
     /// The health to write after a success at `now`, if it is worth a write. Of a batch only one is.
     pub(crate) fn better(&self, now: Timestamp) -> Option<Health> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,14 +82,14 @@ async fn open(
     if let Standing::Disabled { reason, .. } = &whole.endpoint.standing {
         return Ok(Err(format!("the endpoint is disabled: {reason}")));
     }
-    let unsealed = || Unsealed { endpoint: id.clone() };
-    let mut secrets = Vec::new();
-    for secret in whole.secrets.into_iter().filter(|secret| secret.signs(now)) {
-        let text = sealer.open(id.as_str(), &Sealed(secret.sealed)).map_err(|_| unsealed())?;
-        secrets.push(SigningSecret::parse(text.reveal()).map_err(|_| unsealed())?);
-    }
-    if secrets.is_empty() {
+    let valid: Vec<_> = whole.secrets.into_iter().filter(|secret| secret.signs(now)).collect();
+    if valid.is_empty() {
         return Ok(Err("the endpoint has no valid signing secret".to_owned()));
     }
+    let secrets = valid.into_iter().map(|secret| {
+        let text = sealer.open(id.as_str(), &Sealed(secret.sealed)).ok()?;
+        SigningSecret::parse(text.reveal()).ok()
+    });
+    let secrets = secrets.collect::<Option<_>>().ok_or_else(|| Unsealed { endpoint: id.clone() });
     Ok(Ok(Arc::new(Receiver { endpoint: whole.endpoint, secrets, health: Mutex::new(whole.health) })))
 }

@@ -290,6 +290,26 @@ async fn a_delivery_to_an_endpoint_that_is_disabled_or_gone_is_cancelled_without
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delivery_whose_secret_cannot_be_unsealed_waits_for_the_operator_and_expires_at_its_age() {
+    let stack = Stack::start().await;
+    let endpoint = stack.endpoints.get(&EndpointId::from("ep_1")).await.unwrap().unwrap();
+    let shut = Endpoint { endpoint: EndpointId::from("ep_shut"), ..endpoint };
+    stack.endpoints.put(&shut).await.unwrap();
+    let secret = SealedSecret { number: 1, sealed: "9.none".to_owned(), created: shut.created_ms, until: None };
+    stack.endpoints.add_secret(&shut.endpoint, &secret).await.unwrap();
+    let key = stack.store("rec_1", "ep_shut").await;
+    stack.send(&key);
+    pass(2 * 24 * 3600).await;
+    assert!(matches!(stack.state(&key).await, State::Waiting(_)), "it may yet be mended");
+    pass(24 * 3600 + 1).await;
+    stack.send(&key);
+    pass(1).await;
+    assert_eq!(stack.end(&key).await, (End::Expired, "it is older than its retry policy allows".to_owned()));
+    assert!(stack.receiver.seen().is_empty());
+    assert_eq!(stack.left(), (0, 1), "the first message was given up, the last one is done");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_redirect_succeeds_for_withings_fails_for_standard_webhooks_and_is_never_followed() {
     let stack = Stack::start().await;
     stack.endpoint("ep_2", "receiver.example", RetryPolicy::StandardWebhooks).await;

@@ -1,6 +1,7 @@
 //! From a message to a mark: a notification is stored, sorted, and the services it names are pulled.
 
 use afferent_domain::Timestamp;
+use afferent_domain::id::RecordId;
 use afferent_domain::mark::Entry;
 use afferent_domain::notification::{Category, Effect, EventDate, Notification, Quarantine};
 use afferent_domain::record::{Fact, SyncKind};
@@ -9,7 +10,7 @@ use afferent_normalise::{device_event, device_setup, profile};
 use afferent_queue::{Notification as Message, Payload, Wake};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection};
-use afferent_store::notifications::{Beginning, Incoming, State};
+use afferent_store::notifications::{Awaited, Beginning, Incoming, State};
 use afferent_withings::Why;
 use futures_util::future::join_all;
 
@@ -47,15 +48,24 @@ impl Fetcher {
         let services = match category.effect() {
             Effect::Pull(services) => services,
             Effect::Record => {
-                self.record(category, &known, incoming.received, &connections).await?;
-                return self.notifications.accept(&incoming, Beginning::Recorded).await.map(drop);
+                let records = self.record(category, &known, incoming.received, &connections).await?;
+                // A time that no calendar has cannot be placed.
+                let nowhere = Beginning::Quarantined(Quarantine::NoDate);
+                let beginning = if records.is_empty() { nowhere } else { Beginning::Recorded(&records) };
+                return self.notifications.accept(&incoming, beginning).await.map(drop);
             }
             Effect::Verify => {
                 self.record(category, &known, incoming.received, &connections).await?;
                 &[Service::Getdevice]
             }
         };
-        if self.notifications.accept(&incoming, Beginning::Waiting(services)).await? != State::Waiting {
+        let awaited: Vec<Awaited> = connections
+            .iter()
+            .flat_map(|connection| {
+                services.iter().map(|service| Awaited { connection: connection.id.clone(), service: *service })
+            })
+            .collect();
+        if self.notifications.accept(&incoming, Beginning::Waiting(&awaited)).await? != State::Waiting {
             return Ok(());
         }
         self.mark_and_pull(&incoming, &known, &connections, services, until).await
@@ -89,8 +99,12 @@ impl Fetcher {
         let (true, Some(userid)) = (category != Category::DeviceSetup, userid) else {
             return Ok(Ok((category, Vec::new())));
         };
-        let connections = self.connections.of_account(&AccountKey { region: self.region.clone(), userid }).await?;
+        let connections = self.connections.of_account(&self.account(userid)).await?;
         Ok(if connections.is_empty() { Err(Quarantine::UnknownUser) } else { Ok((category, connections)) })
+    }
+
+    fn account(&self, userid: String) -> AccountKey {
+        AccountKey { application: self.application.clone(), region: self.region.clone(), userid }
     }
 
     /// Stores the records that the notification itself is: the same content is the same record.
@@ -100,7 +114,7 @@ impl Fetcher {
         known: &Notification,
         received: Timestamp,
         connections: &[Connection],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<RecordId>, StoreError> {
         let facts = match (category, &known.mac) {
             (Category::DeviceSetup, Some(mac)) => vec![device_setup(&self.nobody(), mac, received)],
             _ => {
@@ -108,7 +122,10 @@ impl Fetcher {
             }
         };
         // A time beyond the calendar is all that can be wrong, and then there is nothing to place.
-        self.store(facts.into_iter().filter_map(Result::ok).collect(), SyncKind::Live).await.map(drop)
+        let facts: Vec<Fact> = facts.into_iter().filter_map(Result::ok).collect();
+        let records = facts.iter().map(|fact| fact.record.clone()).collect();
+        self.store(facts, SyncKind::Live).await?;
+        Ok(records)
     }
 
     fn event(
@@ -120,7 +137,7 @@ impl Fetcher {
     ) -> Option<Result<Fact, Why>> {
         let context = self.context(connection);
         match (category, &known.date) {
-            // Not yet verified: what the verifying call shows is a later revision.
+            // A hint, and marked as one: nothing is undone for it.
             (Category::Profile, _) => {
                 Some(profile(&context, known.action.as_deref().unwrap_or("unknown"), "unverified", received))
             }

@@ -81,6 +81,7 @@ impl Config {
 
 /// The function.
 pub struct Fetcher {
+    application: String,
     region: String,
     notifications: Notifications,
     connections: Connections,
@@ -111,6 +112,7 @@ impl Fetcher {
         );
         let withings = afferent_withings::Client::new(rim.http.clone(), &config.withings_api_url);
         Ok(Self {
+            application: app.client_id.clone(),
             region: config.withings_region,
             notifications: Notifications::new(client.clone(), config.notifications_table),
             records: Records::new(client, config.records_table),

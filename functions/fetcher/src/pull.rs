@@ -9,11 +9,12 @@ use afferent_domain::service::Service;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_store::marks::{Ending, Lease, Mark, Release};
+use afferent_store::notifications::Awaited;
 use afferent_withings::Class;
 
 use crate::Fetcher;
 use crate::gate::CallError;
-use crate::read::Reading;
+use crate::read::{Reading, Task};
 
 /// How long a pull's lease outlives the time its invocation may work. A mark is due when its lease ends.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -40,10 +41,11 @@ impl Fetcher {
         let Lease::Taken(mut mark) = lease else { return Ok(()) };
         loop {
             let began = self.clock.now();
-            let reading = self.read(connection, service, &mark, until).await;
+            let reading = self.read(Task { connection, service, until }, &mark).await;
             let ending = self.ending(service, &mark, &reading);
+            let awaited = Awaited { connection: connection.id.clone(), service };
             for entry in &ending.satisfied {
-                self.notifications.satisfy(&entry.notification, service).await?;
+                self.notifications.satisfy(&entry.notification, &awaited, &pull).await?;
             }
             log(connection, service, &pull, &reading, &ending, self.clock.now().since(began));
             match self.connections.release(&connection.id, service, &pull, &mark, &ending, lease_until).await? {

@@ -4,11 +4,12 @@
 //! that showed nothing new is read whole. A service without it is read by those windows. What a read brought
 //! is stored before the next call is made, and before the cursor moves.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
-use afferent_domain::id::{ConnectionId, UserId};
+use afferent_domain::id::{ConnectionId, RecordId, UserId};
 use afferent_domain::mark::{Entry, Evidence, PADDING_SECS, satisfied};
 use afferent_domain::notification::{Window, day_window};
 use afferent_domain::record::SyncKind;
@@ -16,7 +17,7 @@ use afferent_domain::service::Service;
 use afferent_normalise::{Context, normalise};
 use afferent_store::connections::Connection;
 use afferent_store::marks::Mark;
-use afferent_withings::{Error, Request, Span, answer, auth, data};
+use afferent_withings::{Body, Error, Request, Span, answer, auth, data};
 
 use crate::Fetcher;
 use crate::accept::zone;
@@ -31,6 +32,9 @@ const LOOKBACK_SECS: i64 = 24 * 3600;
 
 /// The most pages of one read. A server that always says `more` must not hold an invocation for ever.
 const MAX_PAGES: usize = 1_000;
+
+/// How often a read of several pages is begun anew because rows moved.
+const MAX_ROUNDS: usize = 3;
 
 /// What came of reading a service.
 #[derive(Debug, Default)]
@@ -65,6 +69,29 @@ enum Look {
     Again,
 }
 
+/// What is read for whom, and until when.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) service: Service,
+    pub(crate) until: Timestamp,
+}
+
+/// What the pages of one read were.
+#[derive(Default)]
+struct Pages {
+    count: usize,
+    /// The records of the first page, each as of its last change.
+    first: BTreeSet<(RecordId, Option<i64>)>,
+    newest: Option<i64>,
+}
+
+/// What one answer was.
+struct Taken {
+    rows: BTreeSet<(RecordId, Option<i64>)>,
+    newest: Option<i64>,
+}
+
 /// One read: what to ask, and the window that it reads whole.
 struct Plan {
     span: Span,
@@ -73,35 +100,30 @@ struct Plan {
 
 impl Fetcher {
     /// Reads the service for the mark's entries. What was stored before a failure counts.
-    pub(crate) async fn read(
-        &self,
-        connection: &Connection,
-        service: Service,
-        mark: &Mark,
-        until: Timestamp,
-    ) -> Reading {
+    pub(crate) async fn read(&self, task: Task<'_>, mark: &Mark) -> Reading {
         let mut reading = Reading { cursor: mark.cursor, ..Reading::default() };
-        if let Err(failure) = self.read_all(connection, service, mark, until, &mut reading).await {
+        if let Err(failure) = self.read_all(task, mark, &mut reading).await {
             reading.failure = Some(failure);
         }
         reading
     }
 
-    async fn read_all(
-        &self,
-        connection: &Connection,
-        service: Service,
-        mark: &Mark,
-        until: Timestamp,
-        reading: &mut Reading,
-    ) -> Result<(), CallError> {
+    async fn read_all(&self, task: Task<'_>, mark: &Mark, reading: &mut Reading) -> Result<(), CallError> {
+        let Task { connection, service, .. } = task;
+        if service == Service::Getdevice {
+            // Every device, whatever was named. It has no arguments to vary, so the one look comes late enough.
+            let settled = mark.entries.iter().map(Entry::settled).max().unwrap_or_default();
+            tokio::time::sleep(settled.since(self.clock.now())).await;
+            let plan = Plan { span: Span::Whole, whole: Some(Window::new(0, i64::MAX)) };
+            return self.read_span(task, &plan, reading).await;
+        }
         let since = since(connection, mark);
         if service.uses_lastupdate() {
             let plan = Plan { span: Span::Since(since), whole: None };
-            self.read_span(connection, service, &plan, until, reading).await?;
+            self.read_span(task, &plan, reading).await?;
         } else {
             for plan in self.windows(connection, service, &mark.entries, Look::First) {
-                self.read_span(connection, service, &plan, until, reading).await?;
+                self.read_span(task, &plan, reading).await?;
             }
         }
         let left: Vec<Entry> =
@@ -111,24 +133,20 @@ impl Fetcher {
         tokio::time::sleep(settled.since(self.clock.now())).await;
         if service.uses_lastupdate() && left.iter().any(|entry| entry.window.is_none()) {
             let plan = Plan { span: Span::Since(since - Duration::from_secs(1)), whole: None };
-            self.read_span(connection, service, &plan, until, reading).await?;
+            self.read_span(task, &plan, reading).await?;
         }
         let named: Vec<Entry> = left.into_iter().filter(|entry| !satisfied(entry, &reading.evidence)).collect();
         if named.is_empty() {
             return Ok(());
         }
         for plan in self.windows(connection, service, &named, Look::Again) {
-            self.read_span(connection, service, &plan, until, reading).await?;
+            self.read_span(task, &plan, reading).await?;
         }
         Ok(())
     }
 
     /// The reads that cover the entries' windows: padded, merged, and cut to what the service takes.
     fn windows(&self, connection: &Connection, service: Service, entries: &[Entry], look: Look) -> Vec<Plan> {
-        if service == Service::Getdevice {
-            let all = Window::new(0, i64::MAX);
-            return vec![Plan { span: Span::Whole, whole: Some(all) }];
-        }
         let now = self.clock.now().as_secs();
         let recent = Window::new(now - LOOKBACK_SECS, now);
         let by_hour = service.longest_window_s().is_some();
@@ -146,72 +164,107 @@ impl Fetcher {
             .collect()
     }
 
-    async fn read_span(
-        &self,
-        connection: &Connection,
-        service: Service,
-        plan: &Plan,
-        until: Timestamp,
-        reading: &mut Reading,
-    ) -> Result<(), CallError> {
-        let began = self.clock.now();
-        let mut evidence = Evidence { began, ..Evidence::default() };
+    /// Reads a span to its last page. Rows may move under the offset while pages are read, and one of them be
+    /// missed; so after several pages the first is read again, and if it has changed, all of them.
+    async fn read_span(&self, task: Task<'_>, plan: &Plan, reading: &mut Reading) -> Result<(), CallError> {
+        let mut evidence = Evidence { began: self.clock.now(), ..Evidence::default() };
         let mut newest = None;
-        let mut request = self.request(connection, service, &plan.span, until).await?;
-        for page in 0.. {
-            let body = self.gate.call(&connection.account, Lane::Live, &request, until).await?;
+        let mut span = plan.span.clone();
+        for _ in 0..MAX_ROUNDS {
+            let request = self.request(task, &span).await?;
+            let pages = self.read_pages(task, plan, request, reading, &mut evidence).await?;
+            newest = newest.max(pages.newest);
+            if pages.count > 1 {
+                // A little more is asked for than the first time: Withings refuses the same arguments within 10 s.
+                span = widened(&span);
+                let request = self.request(task, &span).await?;
+                let body = self.gate.call(&task.connection.account, Lane::Live, &request, task.until).await?;
+                let again = self.take(task, plan, &body, reading, &mut evidence).await?;
+                if !pages.first.is_subset(&again.rows) {
+                    span = widened(&span);
+                    continue;
+                }
+            }
+            // Not page by page: rows come in an order of their own, and the cursor covers all below it.
+            reading.cursor = reading.cursor.max(newest);
+            match plan.whole {
+                Some(window) => evidence.whole.push(window),
+                None => evidence.since_last = true,
+            }
+            reading.evidence.push(evidence);
+            return Ok(());
+        }
+        Err(CallError::Withings(Error::Lacks("pages that stand still")))
+    }
+
+    async fn read_pages(
+        &self,
+        task: Task<'_>,
+        plan: &Plan,
+        mut request: Request,
+        reading: &mut Reading,
+        evidence: &mut Evidence,
+    ) -> Result<Pages, CallError> {
+        let mut pages = Pages::default();
+        loop {
+            let body = self.gate.call(&task.connection.account, Lane::Live, &request, task.until).await?;
             let next = body.page()?;
-            let mut brought = normalise(&self.context(connection), service, &body, &[]);
-            if let (Some(_), Some(window)) = (service.longest_window_s(), plan.whole) {
-                // An interval that reaches over the window's end brings the first minutes of an hour not asked for.
-                brought
-                    .facts
-                    .retain(|fact| fact.series.is_none() || window.contains(Timestamp::from_millis(fact.effective_ms)));
+            let taken = self.take(task, plan, &body, reading, evidence).await?;
+            pages.newest = pages.newest.max(taken.newest);
+            if pages.count == 0 {
+                pages.first = taken.rows;
             }
-            reading.pages += 1;
-            reading.facts += brought.facts.len();
-            reading.problems += brought.problems.len();
-            for problem in &brought.problems {
-                tracing::warn!(connection = %connection.id, service = service.name(), %problem, "a row could not be understood");
-            }
-            evidence.changed.extend(self.store(brought.facts, SyncKind::Live).await?);
-            newest = newest.max(brought.newest_modified);
+            pages.count += 1;
             if !next.more {
-                break;
+                return Ok(pages);
             }
-            if page == MAX_PAGES {
+            if pages.count == MAX_PAGES {
                 return Err(CallError::Withings(Error::Lacks("a last page")));
             }
             request = request.page(next.offset);
         }
-        // Not page by page: rows come in an order of their own, and the cursor covers all below it.
-        reading.cursor = reading.cursor.max(newest);
-        match plan.whole {
-            Some(window) => evidence.whole.push(window),
-            None => evidence.since_last = true,
-        }
-        reading.evidence.push(evidence);
-        Ok(())
     }
 
-    async fn request(
+    /// Stores what one answer brought.
+    async fn take(
         &self,
-        connection: &Connection,
-        service: Service,
-        span: &Span,
-        until: Timestamp,
-    ) -> Result<Request, CallError> {
+        task: Task<'_>,
+        plan: &Plan,
+        body: &Body,
+        reading: &mut Reading,
+        evidence: &mut Evidence,
+    ) -> Result<Taken, CallError> {
+        let mut brought = normalise(&self.context(task.connection), task.service, body, &[]);
+        if let (Some(_), Some(window)) = (task.service.longest_window_s(), plan.whole) {
+            // An interval that reaches over the window's end brings the first minutes of an hour not asked for.
+            brought
+                .facts
+                .retain(|fact| fact.series.is_none() || window.contains(Timestamp::from_millis(fact.effective_ms)));
+        }
+        reading.pages += 1;
+        reading.facts += brought.facts.len();
+        reading.problems += brought.problems.len();
+        for problem in &brought.problems {
+            tracing::warn!(connection = %task.connection.id, service = task.service.name(), %problem, "a row could not be understood");
+        }
+        let rows = brought.facts.iter().map(|fact| (fact.record.clone(), fact.source.modified)).collect();
+        evidence.changed.extend(self.store(brought.facts, SyncKind::Live).await?);
+        Ok(Taken { rows, newest: brought.newest_modified })
+    }
+
+    async fn request(&self, task: Task<'_>, span: &Span) -> Result<Request, CallError> {
         let unsupported = |_| CallError::Withings(Error::Transport(afferent_http::HttpError::Request));
-        if service != Service::AnswersGet {
-            return data::read(service, span).map_err(unsupported);
+        if task.service != Service::AnswersGet {
+            return data::read(task.service, span).map_err(unsupported);
         }
         let (start, end) = match span {
             Span::Window { start, end } => (*start, Some(*end)),
             _ => (self.clock.now() - Duration::from_secs(LOOKBACK_SECS.unsigned_abs()), None),
         };
-        let userid = connection.account.userid.parse().map_err(|_| CallError::Withings(Error::Lacks("userid")))?;
+        let account = &task.connection.account;
+        let userid = account.userid.parse().map_err(|_| CallError::Withings(Error::Lacks("userid")))?;
         let nonce = auth::nonce(&self.gate.app, self.clock.now());
-        let nonce = self.gate.call(&connection.account, Lane::Live, &nonce, until).await?;
+        let nonce = self.gate.call(account, Lane::Live, &nonce, task.until).await?;
         let nonce = answer::token::read_nonce(&nonce)?;
         Ok(data::answers(&self.gate.app, &nonce, userid, start, end))
     }
@@ -230,6 +283,17 @@ impl Fetcher {
     pub(crate) fn nobody(&self) -> Context {
         let connection = ConnectionId::from(UserId::app().as_str());
         Context { user: UserId::app(), connection, timezone: None, now: self.clock.now(), run: None }
+    }
+}
+
+/// The same span and a second more. Spans by local day have no seconds: they are asked again as they are, and
+/// by then more than the ten seconds of other pages have mostly passed; if not, the pull is tried again later.
+fn widened(span: &Span) -> Span {
+    let second = Duration::from_secs(1);
+    match span {
+        Span::Since(at) => Span::Since(*at - second),
+        Span::Window { start, end } => Span::Window { start: *start - second, end: *end },
+        other => other.clone(),
     }
 }
 

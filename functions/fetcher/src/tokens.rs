@@ -97,7 +97,7 @@ impl Tokens {
                     generation: generation + 1,
                 };
                 if self.connections.store_refreshed(account, &lease, &tokens).await? {
-                    tracing::info!(account = %account.region, generation = tokens.generation, "refreshed a token pair");
+                    tracing::info!(region = account.region, generation = tokens.generation, "refreshed a token pair");
                 }
                 return self.stored(account).await;
             }

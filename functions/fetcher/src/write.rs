@@ -32,7 +32,7 @@ impl Fetcher {
         let mut changed = Vec::new();
         for (user, mut facts) in by_user {
             let mut ids: Vec<RecordId> = facts.keys().cloned().collect();
-            // In the order of their time, so that a journal that starts empty reads like a diary.
+            // Begun in the order of their time, so that a journal reads roughly like a diary.
             ids.sort_by_key(|id| (facts.get(id).map(|fact| fact.effective_ms), id.clone()));
             let mut stored = self.records.get_many(&user, &ids).await?;
             let writes = ids.into_iter().filter_map(|id| Some((stored.remove(&id), facts.remove(&id)?)));

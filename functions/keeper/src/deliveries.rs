@@ -6,7 +6,7 @@ use afferent_outbox::message;
 use afferent_queue::Sending;
 use afferent_store::StoreError;
 use afferent_store::deliveries::Due;
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use crate::Keeper;
 
@@ -24,35 +24,59 @@ struct Woken {
 }
 
 impl Keeper {
-    /// Wakes what is due; how many.
+    /// Wakes what is due; how many. Trouble with one shard, or with one delivery, stops no other.
     pub(crate) async fn wake_deliveries(&self) -> Result<usize, lambda_runtime::Error> {
         let now = self.clock.now();
-        let mut woken = 0;
+        let (mut woken, mut outcome) = (0, Ok(()));
         for shard in (0..DUE_SHARDS).map(due_shard) {
-            let due = self.outbox.deliveries().due(&shard, now - OVERDUE, now + LOOK_AHEAD, MOST_PER_SHARD).await?;
-            let mut wakes = Vec::new();
-            for due in due.chunks(AT_ONCE) {
-                let looks = try_join_all(due.iter().map(|due| self.look(due, now))).await?;
-                wakes.extend(looks.into_iter().flatten());
-            }
-            // Sent first, noted after: dying in between costs a second message, which finds nothing to do.
-            self.outbox.queue().send_all(wakes.iter().map(|woken: &Woken| woken.message.clone()).collect()).await?;
-            woken += wakes.len();
-            let deliveries = self.outbox.deliveries();
-            for wakes in wakes.chunks(AT_ONCE) {
-                let noted = wakes.iter().map(|woken| deliveries.woken(&woken.key, woken.due, woken.look_again));
-                try_join_all(noted).await?;
+            match self.wake_shard(&shard, now, &mut woken).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::error!(%error, shard, "not every delivery of a shard could be woken");
+                    outcome = outcome.and(Err(error));
+                }
             }
         }
         if woken > 0 {
             tracing::info!(woken, "deliveries were woken");
         }
-        Ok(woken)
+        outcome.map(|()| woken)
     }
 
-    /// The index shows keys and times only, and may be behind: the delivery itself says what to do.
+    async fn wake_shard(&self, shard: &str, now: Timestamp, woken: &mut usize) -> Result<(), lambda_runtime::Error> {
+        let deliveries = self.outbox.deliveries();
+        let due = deliveries.due(shard, now - OVERDUE, now + LOOK_AHEAD, MOST_PER_SHARD).await?;
+        let (mut wakes, mut outcome) = (Vec::new(), Ok(()));
+        for due in due.chunks(AT_ONCE) {
+            for look in join_all(due.iter().map(|due| self.look(due, now))).await {
+                match look {
+                    Ok(wake) => wakes.extend(wake),
+                    Err(error) => outcome = outcome.and(Err(error)),
+                }
+            }
+        }
+        // Sent first, noted after: dying in between costs a second message, which finds nothing to do.
+        self.outbox.queue().send_all(wakes.iter().map(|woken: &Woken| woken.message.clone()).collect()).await?;
+        *woken += wakes.len();
+        for wakes in wakes.chunks(AT_ONCE) {
+            try_join_all(wakes.iter().map(|woken| deliveries.woken(&woken.key, woken.due, woken.look_again))).await?;
+        }
+        Ok(outcome?)
+    }
+
+    /// The index shows keys and times only, and may be behind: the delivery itself says what to do. One that
+    /// cannot be read (a later version wrote it, or an attribute is missing) is left to the operator.
     async fn look(&self, due: &Due, now: Timestamp) -> Result<Option<Woken>, StoreError> {
-        let Some(delivery) = self.outbox.deliveries().get(&due.key).await? else { return Ok(None) };
+        let delivery = match self.outbox.deliveries().get(&due.key).await {
+            Ok(Some(delivery)) => delivery,
+            Ok(None) => return Ok(None),
+            Err(error @ StoreError::Item { .. }) => {
+                let Key { event, endpoint } = &due.key;
+                tracing::error!(%error, %event, %endpoint, "a delivery cannot be read, and is not woken");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let State::Waiting(waiting) = delivery.state else { return Ok(None) };
         Ok(match wake(&waiting, due.due, now) {
             Wake::Leave => None,

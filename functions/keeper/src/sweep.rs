@@ -12,7 +12,7 @@ use afferent_domain::record::change_buckets;
 use afferent_store::StoreError;
 use afferent_store::changes::Change;
 use afferent_store::events::Failure;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::Keeper;
@@ -39,10 +39,10 @@ struct Found {
 }
 
 impl Keeper {
-    /// Compares and mends.
+    /// Compares and mends. Trouble with one bucket, user or record stops no other.
     pub(crate) async fn sweep(&self) -> Result<Value, lambda_runtime::Error> {
         let begin = self.clock.now();
-        let (mut found, mut complete) = (Found::default(), true);
+        let (mut found, mut complete, mut outcome) = (Found::default(), true, Ok(()));
         'sweep: for back in 0..=HOURS {
             for bucket in change_buckets(begin - HOUR * back) {
                 let mut start = None;
@@ -51,8 +51,15 @@ impl Keeper {
                         complete = false;
                         break 'sweep;
                     }
-                    let (changes, next) = self.changes.page(&bucket, start).await?;
-                    self.mend(changes, begin, &mut found).await?;
+                    let (changes, next) = match self.changes.page(&bucket, start).await {
+                        Ok(page) => page,
+                        Err(error) => {
+                            tracing::error!(%error, bucket, "the changes of a bucket could not all be read");
+                            outcome = outcome.and(Err(error.into()));
+                            break;
+                        }
+                    };
+                    outcome = outcome.and(self.mend(changes, begin, &mut found).await);
                     start = next;
                     if start.is_none() {
                         break;
@@ -66,40 +73,49 @@ impl Keeper {
         } else {
             tracing::info!(compared, missing, unfit, complete, "the journal was compared with the records");
         }
-        Ok(json!({"compared": compared, "missing": missing, "unfit": unfit, "complete": complete}))
+        outcome.map(|()| json!({"compared": compared, "missing": missing, "unfit": unfit, "complete": complete}))
     }
 
     async fn mend(&self, changes: Vec<Change>, now: Timestamp, found: &mut Found) -> Result<(), lambda_runtime::Error> {
         let old: Vec<Change> = changes.into_iter().filter(|change| change.changed + FRESH <= now).collect();
         found.compared += old.len();
-        let mut drafts = Vec::new();
+        let (mut users, mut outcome) = (BTreeMap::<UserId, Vec<Draft>>::new(), Ok(()));
         for changes in old.chunks(AT_ONCE) {
-            let missing = try_join_all(changes.iter().map(|change| self.missing(change, now))).await?;
-            drafts.extend(missing.into_iter().flatten());
-        }
-        let mut users = BTreeMap::<UserId, Vec<Draft>>::new();
-        for draft in drafts {
-            match draft {
-                Ok(draft) => {
-                    found.missing += 1;
-                    users.entry(draft.user.clone()).or_default().push(draft);
-                }
-                Err(failure) => {
-                    found.unfit += 1;
-                    self.outbox.note(&failure).await?;
+            for draft in join_all(changes.iter().map(|change| self.missing(change, now))).await {
+                match draft {
+                    Ok(None) => {}
+                    Ok(Some(Ok(draft))) => {
+                        found.missing += 1;
+                        users.entry(draft.user.clone()).or_default().push(draft);
+                    }
+                    Ok(Some(Err(failure))) => {
+                        found.unfit += 1;
+                        outcome = outcome.and(self.outbox.note(&failure).await.map_err(Into::into));
+                    }
+                    Err(error) => outcome = outcome.and(Err(error.into())),
                 }
             }
         }
         if users.is_empty() {
-            return Ok(());
+            return outcome;
         }
         let audience = self.outbox.audience(users.keys().cloned()).await?;
         for (user, mut drafts) in users {
             drafts.sort_by_key(|draft| draft.time);
-            let deliveries = self.outbox.commit(&user, drafts, &audience).await?;
-            self.outbox.announce(&deliveries).await?;
+            let deliveries = match self.outbox.commit(&user, drafts, &audience).await {
+                Ok(deliveries) => deliveries,
+                Err(error) => {
+                    tracing::error!(%error, %user, "changes could not be put into a journal");
+                    // An item that cannot be read stays so, however often the sweep comes.
+                    if !matches!(error, StoreError::Item { .. }) {
+                        outcome = outcome.and(Err(error.into()));
+                    }
+                    continue;
+                }
+            };
+            outcome = outcome.and(self.outbox.announce(&deliveries).await.map_err(Into::into));
         }
-        Ok(())
+        outcome
     }
 
     /// The draft of a change that has no event; `None` if it has one, or the record is gone.

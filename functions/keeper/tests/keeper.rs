@@ -2,25 +2,27 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use afferent_domain::delivery::{Delivery, Key, Place, State};
 use afferent_domain::endpoint::{Endpoint, EndpointUrl, Standing};
 use afferent_domain::filter::{Pattern, Scope};
-use afferent_domain::id::{ConnectionId, EndpointId, EventId, NotificationId, UserId};
+use afferent_domain::id::{ConnectionId, EndpointId, EventId, NotificationId, RecordId, UserId};
 use afferent_domain::mark::Entry;
 use afferent_domain::record::change_bucket;
 use afferent_domain::schedule::RetryPolicy;
 use afferent_domain::service::Service;
 use afferent_function::Env;
+use afferent_local::dynamodb::Fault;
 use afferent_local::{Setup, Simulation, Ticks};
 use afferent_queue::{Pull, Wake};
 use afferent_store::connections::Connections;
 use afferent_store::deliveries::{Claim, Deliveries};
 use afferent_store::endpoints::Endpoints;
 use afferent_store::events::Events;
-use afferent_store::item::from_json;
-use afferent_store::notifications::{Beginning, Incoming, Notifications};
+use afferent_store::item::{Item, from_json, n, s};
+use afferent_store::notifications::{Awaited, Beginning, Incoming, Notifications};
 use keeper::Keeper;
 use serde_json::{Value, json};
 
@@ -56,7 +58,11 @@ impl Stack {
 
     /// A delivery whose message was never sent.
     async fn queued(&self) -> Key {
-        let key = Key { event: EventId::from("evt_1"), endpoint: EndpointId::from("ep_1") };
+        self.queued_for("evt_1").await
+    }
+
+    async fn queued_for(&self, event: &str) -> Key {
+        let key = key(event);
         let now = self.simulation.clock.now();
         let delivery = Delivery::new(key.clone(), UserId::from("usr_1"), 1, "ecg.created".to_owned(), now);
         self.deliveries.put_if_absent(&delivery).await.unwrap();
@@ -72,11 +78,11 @@ impl Stack {
         key
     }
 
-    async fn put_record(&self, id: &str, changed_before: Duration) {
+    async fn put_record(&self, user: &str, id: &str, changed_before: Duration) {
         let changed = self.simulation.clock.now() - changed_before;
-        let bucket = change_bucket(changed, &UserId::from("usr_1"));
+        let bucket = change_bucket(changed, &UserId::from(user));
         let json = format!(
-            r#"{{"user":"usr_1","record":"{id}","rev":1,"status":"final","kind":"body_weight","connection":"con_1",
+            r#"{{"user":"{user}","record":"{id}","rev":1,"status":"final","kind":"body_weight","connection":"con_1",
                 "synckind":"live","changed_ms":{},"change_bucket":"{bucket}","value":81.25}}"#,
             changed.as_millis()
         );
@@ -85,9 +91,32 @@ impl Stack {
         client.put_item().table_name("afferent-records").set_item(Some(item)).send().await.unwrap();
     }
 
+    /// Writes an item that only its keys make one of `table`.
+    async fn put_broken(&self, table: &str, item: Item) {
+        let client = afferent_store::client(&self.simulation.rim.aws);
+        client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// The events of the deliveries that have a message.
+    fn announced(&self) -> BTreeSet<String> {
+        let messages = self.simulation.sqs.messages("afferent-deliveries", 1_000).unwrap();
+        let read = |body: &str| afferent_queue::Delivery::from_body(body).unwrap().event.to_string();
+        messages.iter().map(|message| read(&message.body)).collect()
+    }
+
     fn messages(&self, queue: &str) -> usize {
         self.simulation.sqs.messages(queue, 1_000).unwrap().len()
     }
+}
+
+fn key(event: &str) -> Key {
+    Key { event: EventId::from(event), endpoint: EndpointId::from("ep_1") }
+}
+
+/// An event whose delivery is in the same shard of the due index as `event`'s, or in another one.
+fn event_beside(event: &str, same: bool) -> String {
+    let shard = key(event).due_shard();
+    (2..).map(|number| format!("evt_{number}")).find(|other| (key(other).due_shard() == shard) == same).unwrap()
 }
 
 async fn pass(seconds: u64) {
@@ -129,11 +158,68 @@ async fn a_delivery_whose_message_is_lost_gets_another_after_two_minutes_and_the
 async fn a_keeper_that_dies_between_sending_and_noting_only_doubles_a_message() {
     let stack = Stack::start().await;
     let key = stack.parked(80).await;
-    stack.simulation.dynamodb.faults().next(afferent_local::dynamodb::Fault::Failed, "UpdateItem", "due_ms", 4);
+    stack.simulation.dynamodb.faults().next(Fault::Failed, "UpdateItem", "due_ms", 4);
     assert!(stack.keeper.handle(json!({"task": "minute"})).await.is_err());
     assert_eq!(stack.minute().await["deliveries"], 1);
     assert_eq!(stack.messages("afferent-deliveries"), 2);
     assert_eq!(stack.deliveries.get(&key).await.unwrap().unwrap().claims, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_cannot_be_read_stops_no_other_from_being_woken() {
+    let stack = Stack::start().await;
+    let now = stack.simulation.clock.now();
+    let (beside, elsewhere) = (event_beside("evt_1", true), event_beside("evt_1", false));
+    for event in [&beside, &elsewhere] {
+        stack.queued_for(event).await;
+    }
+    let broken = key("evt_1");
+    let (shard, due) = (s(broken.due_shard()), n(now.as_millis() - 1));
+    let keys = [("event", s("evt_1")), ("item", s("ep_1")), ("due_shard", shard), ("due_ms", due)];
+    let mut item = Item::from(keys.map(|(name, value)| (name.to_owned(), value)));
+    stack.put_broken("afferent-deliveries", item.clone()).await;
+    pass(120).await;
+    assert_eq!(stack.minute().await["deliveries"], 2, "an attribute is missing");
+    assert_eq!(stack.announced(), [beside, elsewhere].into());
+
+    item.insert("state".to_owned(), s("of a later version"));
+    stack.put_broken("afferent-deliveries", item).await;
+    pass(240).await;
+    assert_eq!(stack.minute().await["deliveries"], 2, "a state that is not known");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_is_out_of_reach_fails_the_run_after_the_others_were_woken() {
+    let stack = Stack::start().await;
+    let (beside, elsewhere) = (event_beside("evt_1", true), event_beside("evt_1", false));
+    for event in ["evt_1", &beside, &elsewhere] {
+        stack.queued_for(event).await;
+    }
+    pass(120).await;
+    // More often than the SDK tries by itself.
+    stack.simulation.dynamodb.faults().next(Fault::Failed, "GetItem", "\"evt_1\"", 4);
+    assert!(stack.keeper.handle(json!({"task": "minute"})).await.is_err());
+    assert_eq!(stack.announced(), [beside, elsewhere].into());
+    assert_eq!(stack.minute().await["deliveries"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_that_cannot_be_read_stop_no_other_record_and_no_other_user_from_being_swept() {
+    let stack = Stack::start().await;
+    let hour = Duration::from_secs(3600);
+    stack.put_record("usr_0", "rec_0", hour).await;
+    stack.put_record("usr_1", "rec_1", hour).await;
+    // A record without a revision, in usr_1's bucket, and a journal of usr_0 whose head tells no number.
+    let changed = stack.simulation.clock.now() - hour;
+    let bucket = s(change_bucket(changed, &UserId::from("usr_1")));
+    let (user, changed) = (s("usr_1"), n(changed.as_millis()));
+    let record = [("user", user), ("record", s("rec_x")), ("change_bucket", bucket), ("changed_ms", changed)];
+    stack.put_broken("afferent-records", record.map(|(name, value)| (name.to_owned(), value)).into()).await;
+    let head = [("journal".to_owned(), s("usr_0")), ("sequence".to_owned(), n(0))];
+    stack.put_broken("afferent-events", head.into()).await;
+    let sweep = stack.daily().await["sweep"].clone();
+    assert_eq!(sweep, json!({"compared": 2, "missing": 2, "unfit": 0, "complete": true}));
+    assert!(stack.events.get(&UserId::from("usr_1"), 1).await.unwrap().is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,9 +236,9 @@ async fn changes_that_the_stream_lost_get_their_event_their_delivery_and_their_m
         standing: Standing::Enabled,
     };
     stack.endpoints.put(&endpoint).await.unwrap();
-    stack.put_record("rec_1", Duration::from_secs(25 * 3600)).await;
-    stack.put_record("rec_2", Duration::from_secs(3600)).await;
-    stack.put_record("rec_fresh", Duration::from_secs(60)).await;
+    stack.put_record("usr_1", "rec_1", Duration::from_secs(25 * 3600)).await;
+    stack.put_record("usr_1", "rec_2", Duration::from_secs(3600)).await;
+    stack.put_record("usr_1", "rec_fresh", Duration::from_secs(60)).await;
     let sweep = stack.daily().await["sweep"].clone();
     assert_eq!(sweep, json!({"compared": 2, "missing": 2, "unfit": 0, "complete": true}));
     assert_eq!(stack.messages("afferent-deliveries"), 2);
@@ -190,9 +276,10 @@ async fn the_daily_count_tells_where_yesterdays_notifications_stand() {
     let stack = Stack::start().await;
     let client = afferent_store::client(&stack.simulation.rim.aws);
     let notifications = Notifications::new(client, "afferent-notifications".to_owned());
-    for (number, beginning) in
-        [Beginning::Recorded, Beginning::Recorded, Beginning::Waiting(&[Service::Getmeas])].into_iter().enumerate()
-    {
+    let records = [RecordId::from("rec_1")];
+    let awaited = [Awaited { connection: ConnectionId::from("con_1"), service: Service::Getmeas }];
+    let (recorded, waiting) = (Beginning::Recorded(&records), Beginning::Waiting(&awaited));
+    for (number, beginning) in [recorded, recorded, waiting].into_iter().enumerate() {
         let incoming = Incoming {
             id: NotificationId::from(format!("ntf_{number}")),
             received: stack.simulation.clock.now() - Duration::from_secs(24 * 3600),

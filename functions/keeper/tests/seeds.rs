@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,46 @@ const FUNCTIONS: [&str; 3] = ["fanout", "dispatcher", "keeper"];
 const USERS: usize = 3;
 const RECORDS: usize = 8;
 
-async fn play(seed: u64) {
+/// What a seed found, as a line.
+#[derive(Default)]
+struct Found {
+    events: usize,
+    /// Deliveries by how they ended; those that did not are `waiting`.
+    deliveries: BTreeMap<&'static str, usize>,
+    /// Requests that reached the receiver.
+    tries: usize,
+    violations: Vec<String>,
+}
+
+impl Found {
+    fn check(&mut self, holds: bool, what: impl Into<String>) {
+        if !holds {
+            self.violations.push(what.into());
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.tries += other.tries;
+        self.violations.extend(other.violations);
+        for (end, count) in other.deliveries {
+            *self.deliveries.entry(end).or_default() += count;
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{} events, deliveries", self.events)?;
+        for (end, count) in &self.deliveries {
+            write!(to, " {count} {end}")?;
+        }
+        write!(to, ", {} tries, {} violations", self.tries, self.violations.len())?;
+        self.violations.iter().try_for_each(|violation| write!(to, "\n    {violation}"))
+    }
+}
+
+async fn play(seed: u64) -> Found {
     let setup = Setup { seed, ticks: Ticks::WhenDue, aws_latency_ms: (1, 20), ..Setup::default() };
     let simulation = Simulation::bare(setup).await.unwrap();
     let functions = Functions::start(&simulation.template, &simulation.rim).await.unwrap();
@@ -73,34 +113,47 @@ async fn play(seed: u64) {
 
     let events = Events::new(client.clone(), "afferent-events".to_owned());
     let deliveries = Deliveries::new(client, "afferent-deliveries".to_owned());
+    let mut found = Found::default();
     let mut sent = BTreeMap::<String, BTreeSet<Vec<u8>>>::new();
     for seen in receiver.seen() {
         let id = seen.request.headers()["webhook-id"].to_str().unwrap().to_owned();
         sent.entry(id).or_default().insert(seen.request.body().to_vec());
+        found.tries += 1;
     }
     for user in 0..USERS {
         let After::Events(journal) = events.after(&UserId::from(format!("usr_{user}")), 0, 1_000).await.unwrap() else {
-            panic!("seed {seed}: nothing expires in eight hours");
+            found.check(false, format!("usr_{user}: its journal has a gap, and nothing expires in eight hours"));
+            continue;
         };
+        found.events += journal.len();
         let records: BTreeSet<&str> = journal.iter().map(|event| event.record.as_str()).collect();
-        assert_eq!((journal.len(), records.len()), (RECORDS, RECORDS), "seed {seed}: one event for each change");
+        let one_for_each = (journal.len(), records.len()) == (RECORDS, RECORDS);
+        found.check(one_for_each, format!("usr_{user}: not one event for each change"));
         for (event, number) in journal.iter().zip(1..) {
-            assert_eq!(event.sequence, number, "seed {seed}: no gap, no repeat");
+            let id = event.id.as_str();
+            found.check(event.sequence == number, format!("usr_{user}: {} stands at {number}", event.sequence));
             let key = Key { event: event.id.clone(), endpoint: EndpointId::from("ep_1") };
-            let delivery =
-                deliveries.get(&key).await.unwrap().unwrap_or_else(|| panic!("seed {seed}: {key:?} is missing"));
-            match delivery.state {
-                State::Ended { end: End::Delivered, .. } => {
-                    let bodies =
-                        sent.get(event.id.as_str()).unwrap_or_else(|| panic!("seed {seed}: {key:?} was not sent"));
-                    assert_eq!(bodies.len(), 1, "seed {seed}: one text for every try");
-                    assert!(bodies.contains(event.body.as_bytes()), "seed {seed}: the journal's text");
-                }
-                state => panic!("seed {seed}: {key:?} is not delivered after eight hours: {state:?}"),
-            }
+            let Some(delivery) = deliveries.get(&key).await.unwrap() else {
+                found.check(false, format!("{id}: no delivery"));
+                continue;
+            };
+            let end = match delivery.state {
+                State::Ended { end, .. } => end.as_str(),
+                State::Waiting(_) => "waiting",
+            };
+            *found.deliveries.entry(end).or_default() += 1;
+            found.check(end == End::Delivered.as_str(), format!("{id}: {end} after eight hours"));
+            let bodies = sent.remove(id).unwrap_or_default();
+            found.check(!bodies.is_empty(), format!("{id}: {end} and never sent"));
+            found.check(bodies.len() <= 1, format!("{id}: {} texts", bodies.len()));
+            let journalled = bodies.iter().all(|body| body == event.body.as_bytes());
+            found.check(journalled, format!("{id}: not the journal's text"));
         }
     }
-    assert_eq!(sent.len(), USERS * RECORDS, "seed {seed}: nothing was sent that is not in a journal");
+    for id in sent.keys() {
+        found.check(false, format!("{id}: sent, and in no journal"));
+    }
+    found
 }
 
 async fn register(simulation: &Simulation, endpoints: &Endpoints) {
@@ -135,13 +188,19 @@ async fn put_record(client: &afferent_store::Client, simulation: &Simulation, us
     client.put_item().table_name("afferent-records").set_item(Some(item)).send().await.unwrap();
 }
 
+#[expect(clippy::print_stdout, reason = "what each seed found is the result of a long run")]
 #[tokio::test(start_paused = true)]
 async fn every_change_is_delivered_whatever_fails_doubles_or_dies_on_the_way() {
-    // A long run asks for more: SEEDS=1000.
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(4);
+    // `make soak` asks for more.
+    let seeds: u64 = std::env::var("SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
+    let mut all = Found::default();
     for seed in 1..=seeds {
-        play(seed).await;
+        let found = play(seed).await;
+        println!("seed {seed}: {found}");
+        all.add(found);
     }
+    println!("{seeds} seeds: {all}");
+    assert!(all.violations.is_empty(), "{all}");
 }
 
 #[tokio::test(start_paused = true)]

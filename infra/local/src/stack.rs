@@ -114,7 +114,9 @@ pub enum StackError {
     Secrets(#[from] SecretsError),
 }
 
-/// A running stack. [`Stack::stop`] or dropping it ends it and the functions' processes.
+/// A stack. After [`Stack::start`] its services answer, and nothing but a request wakes a function; after
+/// [`Stack::run`] messages, stream records and the clock do too. [`Stack::stop`] or dropping it ends it and the
+/// functions' processes.
 pub struct Stack {
     /// What the template says, with the real addresses in it.
     pub template: Arc<Template>,
@@ -132,12 +134,14 @@ pub struct Stack {
     pub processes: Arc<Processes>,
     /// What the functions wrote.
     pub log: LogBook,
+    wiring: Wiring,
     servers: JoinSet<()>,
     sources: JoinSet<()>,
 }
 
 impl Stack {
-    /// Starts everything. Nothing is invoked before all of it is there.
+    /// Starts the services: tables, queues, secrets, the front door. What was received and not deleted by a
+    /// stack that died on the same data is visible again.
     ///
     /// # Errors
     /// See [`StackError`].
@@ -166,6 +170,7 @@ impl Stack {
             None => Sqs::configured(Arc::clone(&clock), config),
         });
         make_queues(&sqs, &template).await?;
+        sqs.release_in_flight()?;
         let secrets_file = data.path("secrets.json");
         let dice = SystemDice::default();
         let secrets = Secrets::make(&template.secrets, secrets_file.as_deref(), &options.secrets, &dice)?;
@@ -197,12 +202,27 @@ impl Stack {
             positions,
             schedules,
         };
-        let mut sources = JoinSet::new();
-        for function in &template.functions {
-            let mut tasks = wiring.start(function);
-            sources.spawn(async move { while tasks.join_next().await.is_some() {} });
+        Ok(Self {
+            template,
+            front: address,
+            addresses,
+            dynamodb,
+            sqs,
+            secrets,
+            processes,
+            log,
+            wiring,
+            servers,
+            sources: JoinSet::new(),
+        })
+    }
+
+    /// Lets messages, stream records and the clock wake the functions.
+    pub fn run(&mut self) {
+        for function in &self.template.functions {
+            let mut tasks = self.wiring.start(function);
+            self.sources.spawn(async move { while tasks.join_next().await.is_some() {} });
         }
-        Ok(Self { template, front: address, addresses, dynamodb, sqs, secrets, processes, log, servers, sources })
     }
 
     /// Stops taking requests and messages, and ends the functions' processes. What was under way comes again

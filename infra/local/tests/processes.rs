@@ -17,9 +17,16 @@ fn programs() -> PathBuf {
     test.parent().unwrap().parent().unwrap().join("examples")
 }
 
+/// A stack that runs.
+async fn started(options: Options) -> Stack {
+    let mut stack = Stack::start(options).await.unwrap();
+    stack.run();
+    stack
+}
+
 async fn stack() -> Stack {
     let template = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/probe.yaml").into();
-    Stack::start(Options { template, ..Options::new(programs()) }).await.unwrap()
+    started(Options { template, ..Options::new(programs()) }).await
 }
 
 async fn ask(processes: &Arc<Processes>, order: &str) -> Result<Value, InvokeError> {
@@ -198,13 +205,13 @@ async fn a_stack_that_is_started_again_on_its_data_has_what_it_had() {
     };
     let put = br#"{"TableName":"afferent-Kept","Item":{"key":{"S":"a"},"value":{"N":"1.10"}}}"#;
     let get = br#"{"TableName":"afferent-Kept","Key":{"key":{"S":"a"}}}"#;
-    let first = Stack::start(options()).await.unwrap();
+    let first = started(options()).await;
     assert_eq!(first.dynamodb.handle("DynamoDB_20120810.PutItem", put).status, 200);
     first.sqs.send("afferent-Waiting", local_sqs::Draft::of("hello")).unwrap();
     let secret = first.secrets.value("afferent/kept").unwrap().to_owned();
     assert!(secret.contains(r#""current":"1""#) && secret.len() > 64);
     first.stop().await;
-    let second = Stack::start(options()).await.unwrap();
+    let second = started(options()).await;
     let item = second.dynamodb.handle("DynamoDB_20120810.GetItem", get);
     let item: Value = serde_json::from_slice(&item.body).unwrap();
     assert_eq!(item, json!({"Item": {"key": {"S": "a"}, "value": {"N": "1.1"}}}));

@@ -58,6 +58,7 @@ struct Row {
     webhooks: u64,
     /// Of the first webhook; none if there was none.
     latency_ms: Option<u64>,
+    /// What did not come to its end, quarantined notifications, and the category itself if it brought nothing.
     lost: u64,
 }
 
@@ -116,7 +117,10 @@ async fn play(scene: &Scene, world: &World, appli: u16, latencies: &mut Vec<u64>
         events: after.events - before.events,
         webhooks: taken.len() as u64,
         latency_ms: taken.first().copied(),
-        lost: after.open() + u64::from(!answered),
+        lost: after.open()
+            + (after.quarantined - before.quarantined)
+            + u64::from(!answered)
+            + u64::from(taken.is_empty()),
     })
 }
 
@@ -132,13 +136,14 @@ async fn write(
     latencies.sort_unstable();
     let at = |percent: usize| latencies.get(latencies.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
     let accepted = stats.notifications.delivered;
+    let lost: u64 = rows.iter().map(|row| row.lost).sum();
     let report = Report {
         notifications: accepted,
         records: tally.records,
         events: tally.events,
         deliveries: tally.deliveries,
         delivered: tally.delivered,
-        lost: tally.open() + accepted.abs_diff(tally.notifications()) + stats.notifications.pending(),
+        lost: lost + accepted.abs_diff(tally.notifications()) + stats.notifications.pending(),
         withings_calls: stats.calls,
         withings_refused: stats.refused,
         latency_ms: Latency { p50: at(50), p99: at(99) },

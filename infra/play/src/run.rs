@@ -63,7 +63,7 @@ fn addresses(scene: &Scene) -> String {
 /// Prints what is new, in the order that it was noticed.
 async fn show(scene: &Scene) {
     let (mut notifications, mut calls, mut webhooks, mut pulls) = (0, 0, 0, 0);
-    let mut settled = String::new();
+    let (mut settled, mut before, mut done) = (String::new(), (0, 0, 0, 0), false);
     loop {
         sleep(LOOK).await;
         let all = scene.world.as_ref().map(|world| world.simulator.notifications()).unwrap_or_default();
@@ -79,11 +79,11 @@ async fn show(scene: &Scene) {
             line("call", &format!("{} {} -> status {status}", call.service, call.action));
         }
         calls = all.len();
-        let all = scene.stack.log.tail();
-        for pulled in all.iter().skip(pulls).filter_map(|line| pulled(&line.text)) {
+        let (lines, written) = scene.stack.log.since(pulls);
+        for pulled in lines.iter().filter_map(|line| pulled(&line.text)) {
             line("pull", &pulled);
         }
-        pulls = all.len();
+        pulls = written;
         let all = scene.receiver.received();
         for one in all.iter().skip(webhooks) {
             line(
@@ -92,6 +92,11 @@ async fn show(scene: &Scene) {
             );
         }
         webhooks = all.len();
+        let seen = (notifications, calls, pulls, webhooks);
+        if seen == before && done {
+            continue;
+        }
+        before = seen;
         if let Ok(tally) = scene.tally().await {
             let now = format!(
                 "{} notifications ({} waiting), {} records, {} events, {} of {} deliveries made",
@@ -102,7 +107,8 @@ async fn show(scene: &Scene) {
                 tally.delivered,
                 tally.deliveries,
             );
-            if tally.open() == 0 && now != settled {
+            done = tally.open() == 0;
+            if done && now != settled {
                 line("all done", &now);
                 settled = now;
             }

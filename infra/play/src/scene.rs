@@ -113,7 +113,7 @@ impl Scene {
             Some(_) => None,
         };
         let callback_secret = callback_secret(kept("callback-secret"), &*dice)?;
-        let stack = Stack::start(options(&plan, world.as_ref(), &callback_secret)).await?;
+        let mut stack = Stack::start(options(&plan, world.as_ref(), &callback_secret)).await?;
 
         let aws = aws(&stack)?;
         let seeder = Seeder::new(aws.clone(), &stack.template.place.stack, clock.clone(), dice);
@@ -141,6 +141,8 @@ impl Scene {
             events: Events::new(client.clone(), seeder.name("events")),
             deliveries: Deliveries::new(client, seeder.name("deliveries")),
         };
+        // Not before: a pull with the tokens of an earlier simulated Withings would find them dead.
+        stack.run();
         // A day back: on a restart the notifications of before count too.
         let started = clock.now() - Duration::from_secs(24 * 3600);
         Ok(Self { stack, world, receiver, registered, connection, callback, key, tables, started })
@@ -184,6 +186,7 @@ fn aws(stack: &Stack) -> Result<Aws, AwsError> {
 fn sample_consent(world: &World) -> Result<Consent, ControlError> {
     let tokens = world.simulator.issue_tokens(world.person.userid, None, "")?;
     Ok(Consent {
+        region: "eu".to_owned(),
         userid: world.person.userid.to_string(),
         tz: TIMEZONE.to_owned(),
         access_token: Secret::new(tokens.access_token),

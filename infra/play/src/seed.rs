@@ -12,7 +12,7 @@ use afferent_domain::schedule::RetryPolicy;
 use afferent_domain::secret::Secret;
 use afferent_domain::signature::{SecretError, SigningSecret};
 use afferent_domain::{Clock, Dice};
-use afferent_secrets::{Sealed, SecretsError, Unsealable, sealer};
+use afferent_secrets::{Sealed, SecretsError, Unsealable, application, sealer};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection, Connections, Tokens};
 use afferent_store::endpoints::{Endpoints, SealedSecret};
@@ -52,6 +52,8 @@ pub enum SeedError {
 /// A person who has consented at Withings.
 #[derive(Clone, Debug)]
 pub struct Consent {
+    /// Withings' region: `eu` or `us`.
+    pub region: String,
     /// Withings' userid.
     pub userid: String,
     /// The person's time zone.
@@ -65,12 +67,13 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// From `WITHINGS_USERID`, `WITHINGS_ACCESS_TOKEN`, `WITHINGS_REFRESH_TOKEN` and, if it is set,
-    /// `WITHINGS_TIMEZONE`. `None` unless the first three are set. The access token counts as expired, so that
+    /// From `WITHINGS_USERID`, `WITHINGS_ACCESS_TOKEN`, `WITHINGS_REFRESH_TOKEN` and, if they are set,
+    /// `WITHINGS_TIMEZONE` (else UTC) and `WITHINGS_REGION` (else `eu`). `None` unless the first three are set. The access token counts as expired, so that
     /// the first call refreshes it: when it was issued is not known.
     #[must_use]
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         Some(Self {
+            region: variable("WITHINGS_REGION").unwrap_or_else(|| "eu".to_owned()),
             userid: variable("WITHINGS_USERID")?,
             tz: variable("WITHINGS_TIMEZONE").unwrap_or_else(|| "UTC".to_owned()),
             access_token: Secret::new(variable("WITHINGS_ACCESS_TOKEN")?),
@@ -108,10 +111,15 @@ impl Seeder {
     /// # Errors
     /// [`SeedError`].
     pub async fn connect(&self, reference: &str, consent: &Consent) -> Result<Connection, SeedError> {
+        let app = application(&self.aws, &format!("{}/withings", self.stack)).await?;
         let connection = Connection {
             id: ConnectionId::derive(&[reference, &consent.userid]),
             user: UserId::derive(&[reference]),
-            account: AccountKey { region: "eu".to_owned(), userid: consent.userid.clone() },
+            account: AccountKey {
+                application: app.client_id,
+                region: consent.region.clone(),
+                userid: consent.userid.clone(),
+            },
             tz: Some(consent.tz.clone()),
             connected: self.clock.now(),
         };
@@ -121,7 +129,8 @@ impl Seeder {
             access: sealer.seal(&owner, &consent.access_token, &*self.dice)?.0,
             refresh: sealer.seal(&owner, &consent.refresh_token, &*self.dice)?.0,
             expires: self.clock.now() + consent.expires_in,
-            generation: 1,
+            // The table counts.
+            generation: 0,
         };
         let connections = Connections::new(afferent_store::client(&self.aws), self.name("connections"));
         connections.create(&connection, reference, &tokens).await?;

@@ -272,6 +272,23 @@ impl Queue {
         Ok(())
     }
 
+    /// Makes every message in flight visible now.
+    pub fn release_in_flight(&mut self, now: Timestamp) {
+        let flying: Vec<u64> = self
+            .messages
+            .iter()
+            .filter(|(_, entry)| entry.place == Place::InFlight)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in flying {
+            self.unfile(number);
+            if let Some(entry) = self.messages.get_mut(&number) {
+                entry.message.visible = now;
+            }
+            self.refile(number, now);
+        }
+    }
+
     /// From when on a receive finds a message, if nothing else happens. With the limit in flight reached that
     /// is when one of them comes back.
     pub fn next_visible(&self, limit: usize) -> Option<Timestamp> {

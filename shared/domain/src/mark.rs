@@ -84,9 +84,10 @@ pub fn satisfied(entry: &Entry, reads: &[Evidence]) -> bool {
     let settled = || reads.iter().filter(|read| read.began >= entry.settled());
     match entry.window {
         Some(window) => {
-            let window = window.padded(PADDING_SECS);
+            // Not padded: a fact beside the window may be what another notification announced.
             let changed = reads.iter().flat_map(|read| &read.changed).any(|at| window.contains(*at));
-            changed || covered(window, settled().flat_map(|read| read.whole.iter().copied()).collect())
+            let padded = window.padded(PADDING_SECS);
+            changed || covered(padded, settled().flat_map(|read| read.whole.iter().copied()).collect())
         }
         None => {
             reads.iter().any(|read| !read.changed.is_empty())
@@ -135,6 +136,18 @@ mod tests {
             ..Evidence::default()
         };
         assert!(satisfied(&entry(Some(weighed())), &[read]));
+    }
+
+    #[test]
+    fn one_fact_does_not_satisfy_two_notifications_that_name_neighbouring_windows() {
+        let read = Evidence {
+            began: Timestamp::from_secs(NOTICE),
+            changed: vec![Timestamp::from_secs(weighed().end)],
+            ..Evidence::default()
+        };
+        let later = Window::new(weighed().start + 10, weighed().end + 10);
+        assert!(satisfied(&entry(Some(weighed())), std::slice::from_ref(&read)));
+        assert!(!satisfied(&entry(Some(later)), &[read]));
     }
 
     #[test]

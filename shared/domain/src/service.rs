@@ -77,39 +77,12 @@ impl Service {
         matches!(self, Self::Getactivity | Self::Getworkouts | Self::SleepGetsummary)
     }
 
-    /// Whether its answer comes in pages (`more`, `offset`).
-    #[must_use]
-    pub const fn is_paged(self) -> bool {
-        !matches!(self, Self::Getintradayactivity | Self::SleepGet | Self::AnswersGet | Self::Getdevice)
-    }
-
     /// The longest window of one call, in seconds; what is beyond it Withings leaves out without a word.
     #[must_use]
     pub const fn longest_window_s(self) -> Option<i64> {
         match self {
             Self::Getintradayactivity | Self::SleepGet => Some(86_400),
             _ => None,
-        }
-    }
-
-    /// Whether the call is signed with the client secret instead of a user's access token.
-    #[must_use]
-    pub const fn is_signed(self) -> bool {
-        matches!(self, Self::AnswersGet)
-    }
-
-    /// The OAuth scope it needs. `user.data` is named only in the notification table.
-    #[must_use]
-    pub const fn scope(self) -> &'static str {
-        match self {
-            Self::Getmeas | Self::HeartList | Self::StethoList => "user.metrics",
-            Self::Getactivity
-            | Self::Getintradayactivity
-            | Self::Getworkouts
-            | Self::SleepGet
-            | Self::SleepGetsummary => "user.activity",
-            Self::AnswersGet => "user.data",
-            Self::Getdevice => "user.info",
         }
     }
 }

@@ -79,10 +79,17 @@ impl Budget {
     /// [`BudgetError::Spent`] if none is free by then (nothing is claimed), or DynamoDB fails.
     pub async fn claim(&self, lane: Lane, call: Duration, give_up: Timestamp) -> Result<Claim, BudgetError> {
         let turnstile = if lane == Lane::Auth { &self.auth } else { &self.live };
-        let mut seen = turnstile.lock().await;
+        // Whoever is at the turnstile waits no longer than until its own `give_up`; we not past ours.
+        let patience = give_up.since(self.clock.now());
+        let Ok(mut seen) = tokio::time::timeout(patience, turnstile.lock()).await else {
+            return Err(BudgetError::Spent(give_up));
+        };
         let mut fresh = false;
         loop {
             let now = self.clock.now();
+            if now >= give_up {
+                return Err(BudgetError::Spent(give_up));
+            }
             if let Some((item, slot)) = self.choose(&seen, lane, now) {
                 fresh = true;
                 match self.try_claim(item, slot, now, call).await? {

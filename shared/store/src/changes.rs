@@ -38,10 +38,11 @@ impl Changes {
     }
 
     /// One page of the changes of a bucket (`afferent_domain::record::change_buckets`), and where the next
-    /// one starts. The index may be a moment behind.
+    /// one starts. The index may be a moment behind. An entry that cannot be read is logged and left out: it must
+    /// not stop the others.
     ///
     /// # Errors
-    /// DynamoDB failed, or an item is no record.
+    /// DynamoDB failed.
     pub async fn page(&self, bucket: &str, start: Option<Item>) -> Result<(Vec<Change>, Option<Item>), StoreError> {
         let answer = self
             .client
@@ -54,16 +55,7 @@ impl Changes {
             .send()
             .await
             .map_err(StoreError::failed("Query"))?;
-        let read = |item: &Item| {
-            let item = Reading::new(TABLE, item);
-            Ok(Change {
-                user: item.text("user")?.into(),
-                record: item.text("record")?.into(),
-                rev: item.number("rev")?,
-                changed: Timestamp::from_millis(item.number("changed_ms")?),
-            })
-        };
-        Ok((answer.items().iter().map(read).collect::<Result<_, _>>()?, answer.last_evaluated_key))
+        Ok((answer.items().iter().filter_map(readable).collect(), answer.last_evaluated_key))
     }
 
     /// The record as the table holds it now, as JSON; `None` if it was erased.
@@ -83,4 +75,23 @@ impl Changes {
             .map_err(StoreError::failed("GetItem"))?;
         Ok(answer.item.as_ref().map(to_json))
     }
+}
+
+fn read(entry: Reading<'_>) -> Result<Change, StoreError> {
+    Ok(Change {
+        user: entry.text("user")?.into(),
+        record: entry.text("record")?.into(),
+        rev: entry.number("rev")?,
+        changed: Timestamp::from_millis(entry.number("changed_ms")?),
+    })
+}
+
+fn readable(item: &Item) -> Option<Change> {
+    let entry = Reading::new(TABLE, item);
+    let read = read(entry);
+    if let Err(error) = &read {
+        let (user, record) = (entry.maybe_text("user"), entry.maybe_text("record"));
+        tracing::error!(%error, user, record, "a change cannot be read, and is not compared with the journal");
+    }
+    read.ok()
 }

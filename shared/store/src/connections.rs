@@ -5,8 +5,8 @@
 //! | `user#<user>` | `user` | the user |
 //! | `connection#<connection>` | `connection` | whose it is, and of which account |
 //! | `connection#<connection>` | `service#<service>` | mark, lease and cursor ([`crate::marks`]) |
-//! | `account#<region>#<userid>` | `account` | the sealed token pair, the lease on refreshing it |
-//! | `account#<region>#<userid>` | `connection#<connection>` | a connection of this account |
+//! | `account#<application>#<region>#<userid>` | `account` | the sealed token pair, the lease on refreshing it |
+//! | `account#<application>#<region>#<userid>` | `connection#<connection>` | a connection of this account |
 //! | `app#<client id>` | `budget#<n>` | the slots ([`crate::budget`]) |
 //!
 //! Tokens belong to the account, not to the connection: two users who link the same Withings account share
@@ -20,16 +20,19 @@ use afferent_domain::id::{ConnectionId, UserId};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
 
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
 
 const TABLE: &str = "connections";
 
-/// A Withings account: a userid is unique within one of Withings' regions.
+/// A Withings account as one application sees it: tokens and subscriptions belong to both, and a userid is
+/// unique within one of Withings' regions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccountKey {
+    /// The application's client id.
+    pub application: String,
     /// `eu` or `us`.
     pub region: String,
     /// Withings' userid.
@@ -38,7 +41,7 @@ pub struct AccountKey {
 
 impl fmt::Display for AccountKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "account#{}#{}", self.region, self.userid)
+        write!(f, "account#{}#{}#{}", self.application, self.region, self.userid)
     }
 }
 
@@ -66,7 +69,7 @@ pub struct Tokens {
     pub refresh: String,
     /// When the access token dies.
     pub expires: Timestamp,
-    /// Rises by one with every new pair.
+    /// Rises by one with every new pair; the table counts.
     pub generation: u64,
 }
 
@@ -93,7 +96,9 @@ impl Connections {
         Self { client, table }
     }
 
-    /// Stores a new connection with its user (by the customer's own `reference`) and its account's tokens.
+    /// Stores a connection with its user (by the customer's own `reference`) and a new token pair of its
+    /// account. The pair's `generation` is the table's to give; the account's fencing number rises, so that a
+    /// refresh that is under way cannot put an older pair over this one.
     ///
     /// # Errors
     /// DynamoDB fails; then nothing is stored.
@@ -106,13 +111,27 @@ impl Connections {
             keyed(&user, "user", [("user", s(connection.user.as_str())), ("reference", s(reference))]),
             keyed(&account, &own, connection_attributes(connection)),
             keyed(&own, "connection", connection_attributes(connection)),
-            keyed(&account, "account", token_attributes(tokens)),
         ];
         if let Some(tz) = &connection.tz {
             puts[1].insert("tz".to_owned(), s(tz));
             puts[2].insert("tz".to_owned(), s(tz));
         }
-        let mut transaction = self.client.transact_write_items();
+        let pair = Update::builder()
+            .table_name(&self.table)
+            .key("owner", s(&account))
+            .key("item", s("account"))
+            .update_expression(
+                "SET access_token = :access, refresh_token = :refresh, expires_ms = :expires \
+                 REMOVE refresh_lease_ms ADD generation :one, fence :one",
+            )
+            .expression_attribute_values(":access", s(&tokens.access))
+            .expression_attribute_values(":refresh", s(&tokens.refresh))
+            .expression_attribute_values(":expires", n(tokens.expires.as_millis()))
+            .expression_attribute_values(":one", n(1))
+            .build()
+            .map_err(StoreError::unbuilt(OPERATION))?;
+        let mut transaction =
+            self.client.transact_write_items().transact_items(TransactWriteItem::builder().update(pair).build());
         for item in puts {
             let put = Put::builder().table_name(&self.table).set_item(Some(item)).build();
             let put = put.map_err(StoreError::unbuilt(OPERATION))?;
@@ -259,8 +278,9 @@ fn keyed<const N: usize>(
     keyed
 }
 
-fn connection_attributes(connection: &Connection) -> [(&'static str, aws_sdk_dynamodb::types::AttributeValue); 5] {
+fn connection_attributes(connection: &Connection) -> [(&'static str, aws_sdk_dynamodb::types::AttributeValue); 6] {
     [
+        ("application", s(&connection.account.application)),
         ("connection", s(connection.id.as_str())),
         ("user", s(connection.user.as_str())),
         ("region", s(&connection.account.region)),
@@ -274,20 +294,14 @@ fn read_connection(item: &Item) -> Result<Connection, StoreError> {
     Ok(Connection {
         id: ConnectionId::from(reading.text("connection")?),
         user: UserId::from(reading.text("user")?),
-        account: AccountKey { region: reading.text("region")?.to_owned(), userid: reading.text("userid")?.to_owned() },
+        account: AccountKey {
+            application: reading.text("application")?.to_owned(),
+            region: reading.text("region")?.to_owned(),
+            userid: reading.text("userid")?.to_owned(),
+        },
         tz: reading.maybe_text("tz").map(str::to_owned),
         connected: Timestamp::from_millis(reading.number("connected_ms")?),
     })
-}
-
-fn token_attributes(tokens: &Tokens) -> [(&'static str, aws_sdk_dynamodb::types::AttributeValue); 5] {
-    [
-        ("access_token", s(&tokens.access)),
-        ("refresh_token", s(&tokens.refresh)),
-        ("expires_ms", n(tokens.expires.as_millis())),
-        ("generation", n(tokens.generation)),
-        ("fence", n(0)),
-    ]
 }
 
 fn read_tokens(item: &Item) -> Result<Tokens, StoreError> {

@@ -217,9 +217,10 @@ impl Deliveries {
 
     /// What of one shard of the due index the keeper should look at, at most `most` of each: everything that
     /// was due by `overdue`, and what is parked and due after that up to `ahead`. The index may be a moment behind.
+    /// An entry that cannot be read is logged and left out: it must not stop the others.
     ///
     /// # Errors
-    /// DynamoDB failed, or an item is not one of ours.
+    /// DynamoDB failed.
     pub async fn due(
         &self,
         shard: &str,
@@ -249,9 +250,14 @@ impl Deliveries {
             for _ in 0..most {
                 let Some(item) = items.next().await else { break };
                 let item = item.map_err(StoreError::failed("Query"))?;
-                let item = Reading::new(TABLE, &item);
-                let key = Key { event: item.text("event")?.into(), endpoint: item.text("item")?.into() };
-                all.push(Due { key, due: Timestamp::from_millis(item.number("due_ms")?) });
+                let entry = Reading::new(TABLE, &item);
+                match read_due(entry) {
+                    Ok(due) => all.push(due),
+                    Err(error) => {
+                        let (event, item) = (entry.maybe_text("event"), entry.maybe_text("item"));
+                        tracing::error!(%error, event, item, "an entry of the due index cannot be read");
+                    }
+                }
             }
         }
         Ok(all)
@@ -355,6 +361,11 @@ impl Deliveries {
             .key("event", s(key.event.as_str()))
             .key("item", s(key.endpoint.as_str()))
     }
+}
+
+fn read_due(entry: Reading<'_>) -> Result<Due, StoreError> {
+    let key = Key { event: entry.text("event")?.into(), endpoint: entry.text("item")?.into() };
+    Ok(Due { key, due: Timestamp::from_millis(entry.number("due_ms")?) })
 }
 
 type Updated = Result<

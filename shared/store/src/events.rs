@@ -22,7 +22,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 
-use items::{Mark, event_item, failure_item, marker_item, marker_journal, read_event, read_failure};
+use items::{Marker, event_item, failure_item, marker_item, marker_journal, read_event, read_failure};
 
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
@@ -173,14 +173,14 @@ impl Events {
     async fn sort(&self, user: &UserId, drafts: Vec<Draft>) -> Result<(Vec<Journalled>, Vec<Draft>), StoreError> {
         let (mut found, mut new) = (Vec::new(), Vec::<Draft>::new());
         let mut seen: HashMap<RecordId, HashSet<u32>> = HashMap::new();
-        let marks = drafts.iter().map(|draft| self.mark(user, &draft.record, draft.rev));
-        for (draft, mark) in drafts.iter().zip(futures_util::future::join_all(marks).await) {
+        let markers = drafts.iter().map(|draft| self.marker(user, &draft.record, draft.rev));
+        for (draft, marker) in drafts.iter().zip(futures_util::future::join_all(markers).await) {
             let earlier = seen.entry(draft.record.clone()).or_default();
-            match mark? {
-                Some(mark) if mark.rev == draft.rev => found.push(Journalled {
-                    event: mark.event,
+            match marker?.as_ref().map(Marker::read).transpose()? {
+                Some(marker) if marker.rev == draft.rev => found.push(Journalled {
+                    event: marker.event,
                     user: user.clone(),
-                    sequence: mark.sequence,
+                    sequence: marker.sequence,
                     event_type: draft.event_type.clone(),
                     fresh: false,
                 }),
@@ -197,7 +197,7 @@ impl Events {
     }
 
     /// The marker of this revision, or else of the next later one that there is.
-    async fn mark(&self, user: &UserId, record: &RecordId, rev: u32) -> Result<Option<Mark>, StoreError> {
+    async fn marker(&self, user: &UserId, record: &RecordId, rev: u32) -> Result<Option<Item>, StoreError> {
         let answer = self
             .client
             .query()
@@ -211,7 +211,7 @@ impl Events {
             .send()
             .await
             .map_err(StoreError::failed("Query"))?;
-        answer.items().first().map(Mark::read).transpose()
+        Ok(answer.items.unwrap_or_default().into_iter().next())
     }
 
     /// Where the journal of `user` stands; `None` before its first event.
@@ -333,7 +333,7 @@ impl Events {
     /// # Errors
     /// DynamoDB failed.
     pub async fn covers(&self, user: &UserId, record: &RecordId, rev: u32) -> Result<bool, StoreError> {
-        Ok(self.mark(user, record, rev).await?.is_some())
+        Ok(self.marker(user, record, rev).await?.is_some())
     }
 
     /// Notes a change that could not become an event, where it can be listed. The same change makes one

@@ -163,11 +163,11 @@ impl Connections {
             Struck::Newer => {}
         }
         let keep = match ending.cursor {
-            None => "SET lease_ms = :until, due_ms = :until",
-            Some(_) => "SET lease_ms = :until, due_ms = :until, cursor_s = :cursor",
+            None => "SET lease_ms = :due, due_ms = :due",
+            Some(_) => "SET lease_ms = :due, due_ms = :due, cursor_s = :cursor",
         };
         let ending = Ending { due: Some(until), ..ending.clone() };
-        match self.strike(connection, service, pull, &ending, &keep.replace(":until", ":due"), None).await? {
+        match self.strike(connection, service, pull, &ending, keep, None).await? {
             Struck::Done(item) => Ok(Release::Newer(read(&item)?)),
             Struck::Lost | Struck::Newer => Ok(Release::Lost),
         }

@@ -7,17 +7,19 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
-use afferent_domain::id::NotificationId;
+use afferent_domain::id::{ConnectionId, NotificationId, PullId, RecordId};
 use afferent_domain::notification::Quarantine;
 use afferent_domain::service::Service;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Select};
 
+use ring::digest::{SHA256, digest};
+
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
 
-/// How long the item of a notification is kept once it has ended. Quarantined ones are kept until replayed.
+/// How long the item of a notification is kept from its receipt, once it has ended. Quarantined ones are kept until replayed.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Where a notification stands.
@@ -71,12 +73,27 @@ pub struct Incoming {
 /// How a notification begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beginning<'a> {
-    /// It waits for pulls of these services (at least one).
-    Waiting(&'a [Service]),
-    /// It is a record already.
-    Recorded,
+    /// It waits for pulls of these (at least one).
+    Waiting(&'a [Awaited]),
+    /// It is these records already.
+    Recorded(&'a [RecordId]),
     /// It cannot be acted upon.
     Quarantined(Quarantine),
+}
+
+/// A service of a connection that a notification waits for. An account may have several connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The service.
+    pub service: Service,
+}
+
+impl Awaited {
+    fn to_text(&self) -> String {
+        format!("{} {}", self.connection, self.service)
+    }
 }
 
 /// The table.
@@ -101,13 +118,16 @@ impl Notifications {
     pub async fn accept(&self, incoming: &Incoming, beginning: Beginning<'_>) -> Result<State, StoreError> {
         let state = match beginning {
             Beginning::Waiting(_) => State::Waiting,
-            Beginning::Recorded => State::Recorded,
+            Beginning::Recorded(_) => State::Recorded,
             Beginning::Quarantined(_) => State::Quarantined,
         };
+        let digest = digest(&SHA256, incoming.body.as_bytes());
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let mut item: Item = HashMap::from([
             ("notification".to_owned(), s(incoming.id.as_str())),
             ("received_ms".to_owned(), n(incoming.received.as_millis())),
             ("body".to_owned(), s(&incoming.body)),
+            ("digest".to_owned(), s(digest)),
             ("state".to_owned(), s(state.name())),
             ("state_day".to_owned(), s(state_day(state, incoming.received))),
         ]);
@@ -118,11 +138,13 @@ impl Notifications {
             item.insert("userid".to_owned(), s(userid));
         }
         match beginning {
-            Beginning::Waiting(services) => {
-                let pending = services.iter().map(|service| service.name().to_owned()).collect();
+            Beginning::Waiting(awaited) => {
+                let pending = awaited.iter().map(Awaited::to_text).collect();
                 item.insert("pending".to_owned(), AttributeValue::Ss(pending));
             }
-            Beginning::Recorded => {
+            Beginning::Recorded(records) => {
+                let records = records.iter().map(|record| record.as_str().to_owned()).collect();
+                item.insert("records".to_owned(), AttributeValue::Ss(records));
                 item.insert("expires_at".to_owned(), n((incoming.received + KEPT).as_secs()));
             }
             Beginning::Quarantined(reason) => {
@@ -150,17 +172,18 @@ impl Notifications {
         }
     }
 
-    /// A pull of `service` has satisfied the notification; when the last of its services has, it ends.
-    /// Doing it again changes nothing.
+    /// `pull` has satisfied the notification as far as `awaited` goes; when that was the last that it waited
+    /// for, it ends. Doing it again changes nothing.
     ///
     /// # Errors
     /// DynamoDB fails.
-    pub async fn satisfy(&self, id: &NotificationId, service: Service) -> Result<(), StoreError> {
+    pub async fn satisfy(&self, id: &NotificationId, awaited: &Awaited, pull: &PullId) -> Result<(), StoreError> {
         let answer = self
             .update(id)
-            .update_expression("DELETE pending :service")
+            .update_expression("DELETE pending :awaited ADD pulls :pull")
             .condition_expression("attribute_exists(notification)")
-            .expression_attribute_values(":service", AttributeValue::Ss(vec![service.name().to_owned()]))
+            .expression_attribute_values(":awaited", AttributeValue::Ss(vec![awaited.to_text()]))
+            .expression_attribute_values(":pull", AttributeValue::Ss(vec![pull.as_str().to_owned()]))
             .return_values(ReturnValue::AllNew)
             .send()
             .await;

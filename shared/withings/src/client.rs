@@ -13,9 +13,6 @@ use afferent_domain::secret::Secret;
 /// The longest body that is read, in bytes. A year of measures is below 2 MB; a whole ECG below 100 KB.
 pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
 
-/// A deadline that suits most calls. Withings' own gateway gives up after a minute.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-
 /// Calls Withings.
 #[derive(Clone)]
 pub struct Client {

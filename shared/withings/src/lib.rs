@@ -15,7 +15,7 @@ mod sign;
 mod status;
 
 pub use afferent_domain::secret::{App, Secret};
-pub use client::{BODY_LIMIT, Client, DEFAULT_DEADLINE};
+pub use client::{BODY_LIMIT, Client};
 pub use envelope::{Body, Error, Page, body};
 pub use request::{Auth, Request, Span, Unsupported, auth, data, fields, notify};
 pub use row::{Problem, Row, Why, number};

@@ -84,6 +84,7 @@ impl Rig {
             Seeder::new(stack.rim.aws.clone(), &stack.template.place.stack, stack.clock.clone(), stack.dice.clone());
         let tokens = withings.issue_tokens(person.userid, None, "").expect("the person is there");
         let consent = Consent {
+            region: "eu".to_owned(),
             userid: person.userid.to_string(),
             tz: "Europe/Lisbon".to_owned(),
             access_token: Secret::new(tokens.access_token),

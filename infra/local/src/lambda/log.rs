@@ -23,7 +23,14 @@ pub struct LogLine {
 #[derive(Clone, Debug, Default)]
 pub struct LogBook {
     folder: Option<PathBuf>,
-    tail: Arc<Mutex<VecDeque<LogLine>>>,
+    tail: Arc<Mutex<Tail>>,
+}
+
+/// The last lines, and how many there were in all.
+#[derive(Debug, Default)]
+struct Tail {
+    lines: VecDeque<LogLine>,
+    written: usize,
 }
 
 impl LogBook {
@@ -45,7 +52,16 @@ impl LogBook {
     /// The last lines, oldest first.
     #[must_use]
     pub fn tail(&self) -> Vec<LogLine> {
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.since(0).0
+    }
+
+    /// The lines after the first `number` that were ever written, as far as they are still kept, and how many
+    /// were written by now.
+    #[must_use]
+    pub fn since(&self, number: usize) -> (Vec<LogLine>, usize) {
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = tail.written - tail.lines.len();
+        (tail.lines.iter().skip(number.saturating_sub(gone)).cloned().collect(), tail.written)
     }
 
     /// Copies `stream` line by line, until it ends.
@@ -62,10 +78,11 @@ impl LogBook {
                 let _ = file.write_all(format!("{text}\n").as_bytes());
             }
             let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-            if tail.len() == TAIL {
-                tail.pop_front();
+            if tail.lines.len() == TAIL {
+                tail.lines.pop_front();
             }
-            tail.push_back(LogLine { function: function.clone(), text });
+            tail.lines.push_back(LogLine { function: function.clone(), text });
+            tail.written += 1;
         }
     }
 }

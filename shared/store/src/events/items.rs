@@ -13,13 +13,13 @@ pub(super) fn marker_journal(user: &UserId, record: &RecordId) -> String {
     format!("{user}/{record}")
 }
 
-pub(super) struct Mark {
+pub(super) struct Marker {
     pub(super) rev: u32,
     pub(super) event: EventId,
     pub(super) sequence: u64,
 }
 
-impl Mark {
+impl Marker {
     pub(super) fn read(item: &Item) -> Result<Self, StoreError> {
         let item = Reading::new(TABLE, item);
         Ok(Self {

@@ -10,7 +10,7 @@ use afferent_store::events::After;
 use serde_json::Value;
 use stack_tests::Rig;
 use withings_simulator::sample;
-use withings_simulator::{Fate, MeasureGroup, Notify, Pages, Settings};
+use withings_simulator::{DuplicateGuard, Fate, MeasureGroup, Notify, Pages, Settings};
 
 /// Longer than anything that needs the keeper's next look.
 const SOON: Duration = Duration::from_secs(300);
@@ -188,4 +188,63 @@ async fn no_event_says_anything_but_what_the_record_says() {
     assert_eq!(weight["subject"], rig.connection.user.as_str());
     assert_eq!(weight["specversion"], "1.0");
     assert!(weight["time"].is_string() && weight["timestamp"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_arguments_are_never_sent_again_within_ten_seconds() {
+    let settings = Settings { duplicate_guard: DuplicateGuard::All, ..Settings::default() };
+    let rig = Rig::of(Setup { seed: 11, ..Setup::default() }, settings).await;
+    sample::play(&rig.withings, &rig.person, 46).unwrap();
+    rig.settle(SOON).await;
+    // Nothing new behind these: each makes the fetcher look again.
+    for body in ["appli=46&action=update", "appli=1&startdate=1789625129&enddate=1789625130", "appli=58"] {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        rig.post(&format!("userid={}&{body}", rig.person.userid)).await;
+    }
+    let tally = rig.settle(SOON).await;
+    assert_eq!((tally.waiting, tally.satisfied), (0, 4));
+    assert_eq!(rig.withings.stats().duplicate_refused, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_moves_while_pages_are_read_is_not_missed() {
+    let settings = Settings { pages: Pages { measures: 2, ..Pages::default() }, ..Settings::default() };
+    let rig = Rig::of(Setup { seed: 12, ..Setup::default() }, settings).await;
+    rig.stack.network.set_latency(400, 400);
+    let now = rig.stack.clock.now().as_secs();
+    let groups = (0..6).map(|hour| rig.person.blood_pressure(now - hour * 3600, 80, 120, 60));
+    let ids = rig.withings.add(rig.person.userid, groups, Notify::Yes).unwrap();
+    // The first page is on its way back: deleting a row of it moves the next page's first row under the offset.
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    rig.withings.delete::<MeasureGroup>(rig.person.userid, &ids[0], Notify::No).unwrap();
+    rig.stack.network.set_latency(0, 0);
+    rig.settle(SOON).await;
+    let (pressures, _) =
+        rig.tables.records.page(&rig.connection.user, Some("blood_pressure"), None, 100).await.unwrap();
+    let stored: BTreeSet<i64> = pressures.iter().filter_map(|record| record.source.grpid).collect();
+    for id in &ids[1..] {
+        assert!(stored.contains(id), "group {id} is missing");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_answer_ends_with_the_invocation_and_the_mark_stays_due() {
+    let settings = Settings { pages: Pages { measures: 1, ..Pages::default() }, ..Settings::default() };
+    let rig = Rig::of(Setup { seed: 13, ..Setup::default() }, settings).await;
+    let now = rig.stack.clock.now().as_secs();
+    let groups = (0..40).map(|minute| rig.person.blood_pressure(now - minute * 60, 80, 120, 60));
+    rig.withings.add(rig.person.userid, groups, Notify::No).unwrap();
+    // 20 s a page: 40 pages are more than an invocation of 120 s can read.
+    rig.stack.network.set_latency(10_000, 10_000);
+    let body = format!("userid={}&appli=4&startdate={now}&enddate={now}", rig.person.userid);
+    rig.post(&body).await;
+    tokio::time::sleep(Duration::from_secs(115)).await;
+    let during = rig.tally().await;
+    assert_eq!(during.waiting, 1);
+    assert!(during.records > 0, "what was read is stored");
+    rig.stack.network.set_latency(0, 0);
+    let after = rig.settle(Duration::from_secs(900)).await;
+    assert_eq!((after.waiting, after.satisfied), (0, 1));
+    let dead = rig.stack.sqs.queues().into_iter().filter(|queue| queue.name.ends_with("-dead"));
+    assert_eq!(dead.map(|queue| queue.visible).sum::<usize>(), 0);
 }

@@ -76,8 +76,8 @@ async fn every_notification_that_was_answered_200_is_delivered_after_a_kill_9_an
     first.child.kill().await.unwrap();
 
     let mut second = Run::start(&data, &["--quiet"]);
-    let notifications = second.wait_for(all_done).await;
-    assert!(notifications >= 7, "{notifications} notifications are known, and 7 were answered 200");
+    // "All done" may come before the last of them is taken from the queue; what counts is that all come.
+    second.wait_for(|line| all_done(line).filter(|notifications| *notifications >= 7)).await;
     second.child.kill().await.unwrap();
     std::fs::remove_dir_all(data).unwrap();
 }

@@ -112,7 +112,7 @@ async fn edits_and_deletions_are_announced_like_new_data() {
 
 #[tokio::test(start_paused = true)]
 async fn every_category_is_played_with_a_body_in_the_known_order_of_fields() {
-    let known = include_str!("../../fixtures/notification_bodies.txt");
+    let known = include_str!("../../../fixtures/withings/notification_bodies.txt");
     let fields = |body: &str| -> Vec<String> {
         form_urlencoded::parse(body.as_bytes()).map(|(name, _)| name.into_owned()).collect()
     };

@@ -8,7 +8,7 @@ use crate::bench::{Bench, START, URL, seconds, sign};
 
 macro_rules! fixture {
     ($name:literal) => {
-        serde_json::from_str::<Value>(include_str!(concat!("../../fixtures/", $name, ".json"))).unwrap()
+        serde_json::from_str::<Value>(include_str!(concat!("../../../fixtures/withings/", $name, ".json"))).unwrap()
     };
 }
 

@@ -1,0 +1,39 @@
+"""The environment variables that each function's code reads, found in the Rust sources."""
+
+import pathlib
+import re
+import tomllib
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+FUNCTIONS = ("ingest", "fetcher", "fanout", "dispatcher", "keeper", "api")
+
+# `Env::required`, `Env::optional` and `Env::parsed`; `variable` is what shared/aws calls the second.
+READ = re.compile(r'\b(?:required|optional|parsed|variable)\(\s*"([A-Z][A-Z0-9_]*)"')
+
+# Read by the code and knowingly not set by the template, each with its reason.
+NOT_SET = {
+    "AWS_REGION": "Lambda sets it",
+    "AWS_ACCESS_KEY_ID": "Lambda sets it",
+    "AWS_SECRET_ACCESS_KEY": "Lambda sets it",
+    "AWS_SESSION_TOKEN": "Lambda sets it",
+    "AWS_ENDPOINT_URL": "for emulators; without it the endpoints follow from the region",
+    "AWS_CA_BUNDLE": "for emulators; without it Amazon's roots are trusted and no others",
+}
+
+
+def of_code(root: pathlib.Path = ROOT) -> dict[str, set[str]]:
+    """Every variable that a function reads, itself or in the crates of `shared` that it depends on, by function."""
+    return {name: set().union(*map(_of_crate, _crates(root, root / "functions" / name))) for name in FUNCTIONS}
+
+
+def _crates(root: pathlib.Path, crate: pathlib.Path) -> set[pathlib.Path]:
+    dependencies = tomllib.loads((crate / "Cargo.toml").read_text())["dependencies"]
+    ours = (root / "shared" / name.removeprefix("afferent-") for name in dependencies if name.startswith("afferent-"))
+    return {crate}.union(*(_crates(root, dependency) for dependency in ours))
+
+
+def _of_crate(crate: pathlib.Path) -> set[str]:
+    # Unit tests stand at the end of a file.
+    texts = (path.read_text().split("#[cfg(test)]")[0] for path in (crate / "src").rglob("*.rs"))
+    return {name for text in texts for name in READ.findall(text)}
