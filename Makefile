@@ -26,8 +26,9 @@ FUNCTIONS := ingest fetcher fanout dispatcher keeper api
 DENY_VERSION := 0.20.2
 MACHETE_VERSION := 0.9.2
 PYTEST := .venv/bin/pytest -q -rs
-# What runs a stack: the bootstraps, the local stack itself, the simulated Withings.
-BINARIES := $(FUNCTIONS:%=-p %) -p afferent-play -p withings-simulator
+# What runs a stack: the bootstraps, the local stack itself, the simulated Withings; and the queues alone, for the
+# conformance suite. Always built together, because cargo builds what they share anew for every other choice of packages.
+BINARIES := $(FUNCTIONS:%=-p %) -p afferent-play -p withings-simulator -p local-sqs
 PORTS := --front-port $(FRONT) --dynamodb-port $(DYNAMODB) --sqs-port $(SQS) --withings-port $(WITHINGS)
 
 .PHONY: help
@@ -52,16 +53,16 @@ binaries: needs-rust
 # ----------------------------------------------------------------------------------------------------------------------
 # Test
 
+# `needs-python` first: what is missing should be said before minutes of building.
 .PHONY: test
-test: binaries needs-python ## All tests
+test: needs-python binaries ## All tests
 	cargo test --locked --workspace
 	$(PYTEST) infra/checks
 	$(PYTEST) tests/downstream
-	cargo build --locked --bins -p local-sqs
 	$(PYTEST) tests/conformance
 
 .PHONY: e2e
-e2e: binaries bootstraps needs-python ## Deploy template and bootstraps into an emulator, play, compare with the local stack
+e2e: needs-python binaries bootstraps ## Deploy template and bootstraps into an emulator, play, compare with the local stack
 	$(PYTEST) tests/e2e
 
 # The shipped bootstraps, for this machine's processor, where the template's CodeUri looks for them. (`make build` puts
@@ -75,11 +76,12 @@ bootstraps: needs-rust
 
 .PHONY: bench
 bench: bootstraps ## The benchmarks, as a table with ratios; also target/bench.json
-	cargo run --locked --release -p bench
+	cargo build --locked --release --bins -p bench
+	target/release/bench
 
 .PHONY: soak
-soak: needs-rust ## The long seeded runs (SEEDS=100)
-	SEEDS=$(SEEDS) cargo test --locked --workspace -- --ignored --nocapture soak
+soak: needs-rust ## The long seeded runs: what each seed found, and all of them together (SEEDS=100)
+	SEEDS=$(SEEDS) cargo test --locked -p keeper --test seeds -- --nocapture
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Check
@@ -153,9 +155,13 @@ needs-rust:
 needs-python: .venv/tests
 
 .venv/bin/python:
-	command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Python 3.11 or later is needed for test, check, e2e and build (run and demo do without)" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	@if ! command -v $(PYTHON) >/dev/null || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+		echo "Python 3.11 or later is needed, as $(PYTHON); or name it: PYTHON=/path/to/python3.12" >&2
+		echo "(run, demo, bench and soak do without Python)" >&2
+		exit 1
+	fi
+	echo "making .venv"
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's modules venv and ensurepip are needed" >&2; exit 1; }
 
 .venv/tests: tests/requirements.txt tests/constraints.txt | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt -c tests/constraints.txt

@@ -8,7 +8,8 @@
 //! | `GET /v1/users/{user}/records?kind=&limit=&cursor=` | `read` | records, of one kind the newest first |
 //! | `GET /v1/users/{user}/events?after=&limit=` | `read` | the journal after a sequence number |
 //!
-//! A key comes as `Authorization: Bearer afk_…`. Errors are problem details (RFC 9457).
+//! `{user}` is a user's id, or `_app` for what has no person; another name is not found. A key comes as
+//! `Authorization: Bearer afk_…`. Errors are problem details (RFC 9457).
 
 mod answer;
 mod route;
