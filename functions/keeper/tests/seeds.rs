@@ -187,7 +187,6 @@ async fn put_record(client: &afferent_store::Client, simulation: &Simulation, us
     client.put_item().table_name("afferent-records").set_item(Some(item)).send().await.unwrap();
 }
 
-#[expect(clippy::print_stdout, reason = "what each seed found is the result of a long run")]
 #[tokio::test(start_paused = true)]
 async fn every_change_is_delivered_whatever_fails_doubles_or_dies_on_the_way() {
     // `make soak` asks for more.

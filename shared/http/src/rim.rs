@@ -8,8 +8,8 @@ use http::Request;
 
 use crate::{Answer, Call, Http, HttpError, Sending};
 
-/// A pooled HTTP/1.1 client with the Mozilla roots compiled in (parsing a machine's own root store costs
-/// three quarters of a cold start; see `docs/decisions/`).
+/// A pooled HTTP/1.1 client with the Mozilla roots compiled in (parsing a machine's own root store would
+/// take most of a client's start; see `docs/decisions/0001-few-roots.md`).
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: reqwest::Client,
