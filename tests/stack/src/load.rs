@@ -28,14 +28,14 @@ pub struct Load {
     pub calls: usize,
     /// How many the simulated Withings refused.
     pub refused: u64,
-    /// The calls, as a share of `limit * length / (60 s + margin + mean latency)`, the start aside.
+    /// The calls, as a share of `limit` in each cycle of 60 s, the margin and the mean latency.
     pub share: f64,
 }
 
 /// Lets callers in `processes` processes, which share nothing but the table, call as often as the budget of
 /// `limit` lets them for `length` of virtual time. Each call takes 50 to 2,000 ms, half of it before it arrives.
 ///
-/// The first `limit` calls need not wait for a slot, so they and the first cycle are left out of the share.
+/// The first `limit` calls need not wait for a slot, so the first cycle is left out of the share.
 #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
 pub async fn saturate(seed: u64, limit: u16, processes: usize, length: Duration) -> Load {
     let setup = Setup { seed, ticks: Ticks::Off, aws_latency_ms: (1, 8), ..Setup::default() };
@@ -79,8 +79,11 @@ pub async fn saturate(seed: u64, limit: u16, processes: usize, length: Duration)
     let mean = seen.iter().map(|(_, latency)| *latency).sum::<Duration>() / u32::try_from(seen.len()).unwrap_or(1);
     let cycle = (WINDOW + MARGIN + mean).as_secs_f64();
     let settled = began + WINDOW + MARGIN + mean;
-    let measured = seen.iter().filter(|(at, _)| *at >= settled).count();
-    let bound = f64::from(limit) * (end.since(settled).as_secs_f64() / cycle);
+    // Calls come in clumps, once a cycle: only whole cycles can be compared.
+    let cycles = (end.since(settled).as_secs_f64() / cycle).floor();
+    let whole = settled + Duration::from_secs_f64(cycles * cycle);
+    let measured = seen.iter().filter(|(at, _)| (settled..whole).contains(at)).count();
+    let bound = f64::from(limit) * cycles;
     Load {
         calls: seen.len(),
         refused: withings.stats().refused,
