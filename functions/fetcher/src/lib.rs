@@ -5,7 +5,7 @@
 //! | [`accept`] | a notification becomes an item, and a record, a mark or a reason |
 //! | [`pull`] | takes the lease of a marked service, reads it, gives the lease back |
 //! | [`read`] | which calls a service needs, page by page, and what they prove |
-//! | [`write`] | facts become revisions in the `records` table |
+//! | [`mod@write`] | facts become revisions in the `records` table |
 //! | [`gate`] | one call to Withings: a token, a slot of the budget, one request |
 //! | [`tokens`] | access tokens, refreshed under a lease |
 //!
