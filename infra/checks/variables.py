@@ -17,6 +17,8 @@ NOT_SET = {
     "AWS_ACCESS_KEY_ID": "Lambda sets it",
     "AWS_SECRET_ACCESS_KEY": "Lambda sets it",
     "AWS_SESSION_TOKEN": "Lambda sets it",
+    "AWS_LAMBDA_LOG_FORMAT": "Lambda sets it from LoggingConfig",
+    "AWS_LAMBDA_LOG_LEVEL": "Lambda sets it from LoggingConfig",
     "AWS_ENDPOINT_URL": "for emulators; without it the endpoints follow from the region",
     "AWS_CA_BUNDLE": "for emulators; without it Amazon's roots are trusted and no others",
 }
