@@ -62,8 +62,13 @@ impl Fetcher {
 
     /// What the reading proves, and when the rest is due.
     fn ending(&self, service: Service, mark: &Mark, reading: &Reading) -> Ending {
+        let mut evidence = reading.evidence.clone();
+        if reading.failure.is_some() && !service.uses_lastupdate() {
+            // A window is read in pieces, and a change in one of them says nothing of those that were not read.
+            evidence.iter_mut().for_each(|piece| piece.changed.clear());
+        }
         let (satisfied, left): (Vec<Entry>, Vec<Entry>) =
-            mark.entries.iter().cloned().partition(|entry| satisfied(entry, &reading.evidence));
+            mark.entries.iter().cloned().partition(|entry| satisfied(entry, &evidence));
         let due = match &reading.failure {
             Some(failure) => Some(self.clock.now() + back_off(failure, self.clock.now())),
             // Everything was read and an entry is left: only time can be what it lacks.

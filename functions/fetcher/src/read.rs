@@ -99,7 +99,8 @@ struct Plan {
 }
 
 impl Fetcher {
-    /// Reads the service for the mark's entries. What was stored before a failure counts.
+    /// Reads the service for the mark's entries. What was stored before a failure stays stored; the evidence is of
+    /// the reads that were completed.
     pub(crate) async fn read(&self, task: Task<'_>, mark: &Mark) -> Reading {
         let mut reading = Reading { cursor: mark.cursor, ..Reading::default() };
         if let Err(failure) = self.read_all(task, mark, &mut reading).await {
@@ -156,9 +157,10 @@ impl Fetcher {
             (Look::Again, true) => 3600,
         };
         let windows = entries.iter().map(|entry| entry.window.unwrap_or(recent).padded(PADDING_SECS + more));
+        // Widened before they are merged: two of one hour are one call.
+        let windows = windows.map(|window| if by_hour { whole_hours(window) } else { window });
         merged(windows.collect())
             .into_iter()
-            .map(|window| if by_hour { whole_hours(window) } else { window })
             .flat_map(|window| cut(window, service.longest_window_s()))
             .map(|window| plan(service, window, connection))
             .collect()
@@ -286,14 +288,17 @@ impl Fetcher {
     }
 }
 
-/// The same span and a second more. Spans by local day have no seconds: they are asked again as they are, and
-/// by then more than the ten seconds of other pages have mostly passed; if not, the pull is tried again later.
+/// The same span and a little more: a second, or a day where it is asked by days.
 fn widened(span: &Span) -> Span {
     let second = Duration::from_secs(1);
     match span {
         Span::Since(at) => Span::Since(*at - second),
         Span::Window { start, end } => Span::Window { start: *start - second, end: *end },
-        other => other.clone(),
+        Span::Days { first, last } => {
+            let before = first.parse::<jiff::civil::Date>().and_then(jiff::civil::Date::yesterday);
+            Span::Days { first: before.map_or_else(|_| first.clone(), |day| day.to_string()), last: last.clone() }
+        }
+        Span::Whole => Span::Whole,
     }
 }
 

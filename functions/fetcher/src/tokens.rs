@@ -85,6 +85,10 @@ impl Tokens {
                 // Never sent twice: what it would use up may be used up already.
                 let answer =
                     gate.once(lane, &request, None, until).await.and_then(|body| Ok(answer::token::read(&body)?));
+                if let Err(CallError::Spent(_)) = &answer {
+                    // Nothing was sent: let somebody try who has more time.
+                    self.connections.give_back_refresh(account, &lease).await?;
+                }
                 let pair = answer.map_err(|error| match error {
                     CallError::Withings(error) if error.class() == Class::InvalidRefreshToken => CallError::Reauthorise,
                     error => error,

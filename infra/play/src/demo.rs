@@ -66,6 +66,7 @@ pub(crate) async fn demo(setting: Setting, report: &Path) -> Result<ExitCode, Sc
     let scene = Scene::start(Plan { withings_url: None, ..setting.plan()? }).await?;
     say("appli  category                answered  calls  records  events  webhooks  first after");
     let Some(world) = &scene.world else { return Ok(ExitCode::FAILURE) };
+    let before = scene.tally().await?;
     let mut latencies = Vec::new();
     let mut rows = Vec::new();
     for appli in CATEGORIES {
@@ -82,7 +83,7 @@ pub(crate) async fn demo(setting: Setting, report: &Path) -> Result<ExitCode, Sc
         ));
         rows.push(row);
     }
-    let written = write(&scene, world, rows, latencies, report).await?;
+    let written = write(&scene, world, &before, rows, latencies, report).await?;
     scene.stack.stop().await;
     Ok(if written.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -127,6 +128,7 @@ async fn play(scene: &Scene, world: &World, appli: u16, latencies: &mut Vec<u64>
 async fn write(
     scene: &Scene,
     world: &World,
+    before: &Tally,
     rows: Vec<Row>,
     mut latencies: Vec<u64>,
     path: &Path,
@@ -143,7 +145,7 @@ async fn write(
         events: tally.events,
         deliveries: tally.deliveries,
         delivered: tally.delivered,
-        lost: lost + accepted.abs_diff(tally.notifications()) + stats.notifications.pending(),
+        lost: lost + accepted.abs_diff(tally.notifications() - before.notifications()) + stats.notifications.pending(),
         withings_calls: stats.calls,
         withings_refused: stats.refused,
         latency_ms: Latency { p50: at(50), p99: at(99) },

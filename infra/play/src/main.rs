@@ -83,6 +83,9 @@ struct Setting {
     /// Port of the simulated Withings.
     #[arg(long, default_value_t = 0)]
     withings_port: u16,
+    /// Port of the receiver of webhooks.
+    #[arg(long, default_value_t = 0)]
+    receiver_port: u16,
     /// Another Withings to call instead of the simulated one.
     #[arg(long, env = "WITHINGS_API_URL")]
     withings_url: Option<String>,
@@ -96,6 +99,7 @@ impl Setting {
             data: self.data,
             ports: Ports { front: self.front_port, dynamodb: self.dynamodb_port, sqs: self.sqs_port },
             withings_port: self.withings_port,
+            receiver_port: self.receiver_port,
             withings_url: self.withings_url.filter(|url| !url.is_empty()),
         })
     }

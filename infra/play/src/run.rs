@@ -8,6 +8,7 @@ use afferent_local::clock::SystemClock;
 use afferent_play::scene::{Scene, SceneError};
 use tokio::time::sleep;
 use withings_simulator::sample::CATEGORIES;
+use withings_simulator::{NotificationRecord, Outcome};
 
 use crate::{Setting, category_name, say};
 
@@ -67,7 +68,10 @@ async fn show(scene: &Scene) {
     loop {
         sleep(LOOK).await;
         let all = scene.world.as_ref().map(|world| world.simulator.notifications()).unwrap_or_default();
-        for one in all.iter().skip(notifications).take_while(|one| !one.tries.is_empty()) {
+        // The control API can empty the log.
+        notifications = notifications.min(all.len());
+        let tried = |one: &&NotificationRecord| one.outcome == Outcome::Dropped || !one.tries.is_empty();
+        for one in all.iter().skip(notifications).take_while(tried) {
             let status = one.tries.iter().filter_map(|tried| tried.status).next_back();
             let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
             line("notification", &format!("{:>3} {} -> {status}", one.appli, category_name(one.appli)));
@@ -99,9 +103,10 @@ async fn show(scene: &Scene) {
         before = seen;
         if let Ok(tally) = scene.tally().await {
             let now = format!(
-                "{} notifications ({} waiting), {} records, {} events, {} of {} deliveries made",
+                "{} notifications ({} waiting, {} quarantined), {} records, {} events, {} of {} deliveries made",
                 tally.notifications(),
                 tally.waiting,
+                tally.quarantined,
                 tally.records,
                 tally.events,
                 tally.delivered,

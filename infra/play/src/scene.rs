@@ -42,6 +42,8 @@ pub struct Plan {
     pub ports: Ports,
     /// The simulated Withings' port.
     pub withings_port: u16,
+    /// The receiver's port.
+    pub receiver_port: u16,
     /// Another Withings to call instead of the simulated one, which is then not started. The application and a
     /// person who has consented come from the environment: see [`Consent::from_env`].
     pub withings_url: Option<String>,
@@ -125,7 +127,7 @@ impl Scene {
             Some(consent) => Some(seeder.connect(REFERENCE, &consent).await?),
             None => None,
         };
-        let receiver = Receiver::start(0, clock.clone()).await?;
+        let receiver = Receiver::start(plan.receiver_port, clock.clone()).await?;
         let registered = seeder.endpoint(REFERENCE, &receiver.url(), &["*"]).await?;
         receiver.trust(registered.secret.clone());
         let key = seeder.key("afferent-local").await?;
@@ -153,7 +155,12 @@ impl Scene {
     /// # Errors
     /// A table is out of reach.
     pub async fn tally(&self) -> Result<Tally, StoreError> {
-        let days = [self.started, SystemClock.now()];
+        let (mut days, now) = (vec![self.started], SystemClock.now());
+        while let Some(next) = days.last().map(|last| *last + Duration::from_secs(24 * 3600)).filter(|next| *next < now)
+        {
+            days.push(next);
+        }
+        days.push(now);
         self.tables.tally(&days, &self.users(), &self.registered.endpoint).await
     }
 
@@ -202,12 +209,16 @@ fn variable(name: &str) -> Option<String> {
 fn options(plan: &Plan, world: Option<&World>, callback_secret: &str) -> Options {
     let app = withings_simulator::ClientApp::default();
     let digest = ring::digest::digest(&ring::digest::SHA256, callback_secret.as_bytes());
+    // The simulated Withings knows one application, in one region.
+    let elsewhere = |name: &str| variable(name).filter(|_| world.is_none());
     let url = world.map(World::url).or_else(|| plan.withings_url.clone()).unwrap_or_default();
     let parameters = [
         ("CallbackSecretSha256", digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
         ("WithingsApiUrl", url),
-        ("WithingsClientId", variable("WITHINGS_CLIENT_ID").unwrap_or(app.client_id)),
-        ("WithingsClientSecret", variable("WITHINGS_CLIENT_SECRET").unwrap_or(app.client_secret)),
+        ("WithingsClientId", elsewhere("WITHINGS_CLIENT_ID").unwrap_or(app.client_id)),
+        ("WithingsClientSecret", elsewhere("WITHINGS_CLIENT_SECRET").unwrap_or(app.client_secret)),
+        ("WithingsRegion", elsewhere("WITHINGS_REGION").unwrap_or_else(|| "eu".to_owned())),
+        ("WithingsLimit", elsewhere("WITHINGS_LIMIT").unwrap_or_else(|| "120".to_owned())),
     ];
     let mut options = Options::new(&plan.bootstraps);
     options.data = plan.data.clone();
@@ -223,7 +234,10 @@ fn callback_secret(file: Option<PathBuf>, dice: &dyn Dice) -> std::io::Result<St
     }
     let secret = format!("{:016x}{:016x}", dice.roll(), dice.roll());
     if let Some(file) = file {
-        std::fs::write(file, &secret)?;
+        // Whole or not at all: an empty secret would be kept for ever.
+        let written = file.with_extension("new");
+        std::fs::write(&written, &secret)?;
+        std::fs::rename(written, file)?;
     }
     Ok(secret)
 }

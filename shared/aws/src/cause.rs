@@ -5,6 +5,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// The codes whose messages name actions and resources, and no values.
 const WITH_MESSAGE: &[&str] = &[
+    "AWS.SimpleQueueService.NonExistentQueue",
     "AccessDeniedException",
     "ExpiredTokenException",
     "QueueDoesNotExist",

@@ -9,6 +9,13 @@ use std::fmt;
 use crate::Timestamp;
 use crate::service::Service;
 
+/// The longest window that is believed. The longest that Withings has reason to name is a late sync of weeks;
+/// one of centuries would be millions of calls.
+const LONGEST_WINDOW_SECS: i64 = 100 * 86_400;
+
+/// The longest text of a field. Withings' ids have at most 40 characters; longer ones fit no table's key.
+const LONGEST_TEXT: usize = 64;
+
 /// A notification's fields, as far as they could be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notification {
@@ -245,7 +252,7 @@ impl Notification {
                 _ => continue,
             };
             known = true;
-            if field.is_none() && !value.is_empty() {
+            if field.is_none() && (1..=LONGEST_TEXT).contains(&value.len()) {
                 *field = Some(value.to_owned());
             }
         }
@@ -257,7 +264,8 @@ impl Notification {
             (Some(start), Some(end)) => Some(Window::new(start, end)),
             (Some(only), None) | (None, Some(only)) => Some(Window::new(only, only)),
             (None, None) => None,
-        };
+        }
+        .filter(|window| window.end - window.start <= LONGEST_WINDOW_SECS);
         Ok(read)
     }
 
@@ -355,6 +363,12 @@ mod tests {
     fn fields_that_mean_nothing_are_ignored() {
         let odd = read("foo=bar&userid=1&appli=1&startdate=soon&enddate=1789366328");
         assert_eq!(odd.window, Some(Window { start: 1_789_366_328, end: 1_789_366_328 }));
+    }
+
+    #[test]
+    fn an_absurd_window_or_id_counts_as_missing() {
+        assert_eq!(read("userid=1&appli=16&startdate=0&enddate=253402300799").window, None);
+        assert_eq!(read(&format!("userid={}&appli=1", "9".repeat(65))).category(), Err(Quarantine::NoUser));
     }
 
     #[test]

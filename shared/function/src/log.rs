@@ -8,7 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::Env;
 
 /// Sends the log to stdout: JSON if `AWS_LAMBDA_LOG_FORMAT` says so, from the level `AWS_LAMBDA_LOG_LEVEL` (else
-/// INFO) on, without a time (CloudWatch has one). Each line carries its request's id, by the runtime's span.
+/// INFO) on, without a time (CloudWatch has one). Down to INFO each line carries its request's id, by the
+/// runtime's span.
 pub fn init_logging() {
     let env = Env::process();
     let level = env.parsed("AWS_LAMBDA_LOG_LEVEL", LevelFilter::INFO, "a log level").unwrap_or(LevelFilter::INFO);

@@ -244,6 +244,25 @@ impl Connections {
         }
     }
 
+    /// Gives the lease back unused: no refresh was sent. Does nothing if somebody else has it by now.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn give_back_refresh(&self, account: &AccountKey, lease: &RefreshLease) -> Result<(), StoreError> {
+        let result = self
+            .update(&account.to_string(), "account")
+            .update_expression("REMOVE refresh_lease_ms")
+            .condition_expression("fence = :fence")
+            .expression_attribute_values(":fence", n(lease.fence))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) if refused(&error) => Ok(()),
+            Err(error) => Err(StoreError::failed("UpdateItem")(error)),
+        }
+    }
+
     pub(crate) async fn item(&self, owner: &str, item: &str) -> Result<Option<Item>, StoreError> {
         let answer = self
             .client

@@ -21,7 +21,14 @@ const TEMPERATURE: u16 = 2;
 
 pub(crate) async fn latency(programs: &Path, report: &mut Report) -> Result<(), Error> {
     let ports = Ports { front: 0, dynamodb: 0, sqs: 0 };
-    let plan = Plan { bootstraps: programs.to_owned(), data: None, ports, withings_port: 0, withings_url: None };
+    let plan = Plan {
+        bootstraps: programs.to_owned(),
+        data: None,
+        ports,
+        withings_port: 0,
+        receiver_port: 0,
+        withings_url: None,
+    };
     let scene = Scene::start(plan).await?;
     let world = scene.world.as_ref().ok_or("there is no simulated Withings")?;
     let mut samples = Vec::new();

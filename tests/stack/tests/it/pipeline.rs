@@ -10,7 +10,7 @@ use afferent_store::events::After;
 use serde_json::Value;
 use stack_tests::Rig;
 use withings_simulator::sample;
-use withings_simulator::{DuplicateGuard, Fate, MeasureGroup, Notify, Pages, Settings};
+use withings_simulator::{DuplicateGuard, Fate, Fault, FaultKind, MeasureGroup, Notify, Pages, Settings};
 
 /// Longer than anything that needs the keeper's next look.
 const SOON: Duration = Duration::from_secs(300);
@@ -250,4 +250,29 @@ async fn an_endless_answer_ends_with_the_invocation_and_the_mark_stays_due() {
     assert_eq!((after.waiting, after.satisfied), (0, 1));
     let dead = rig.stack.sqs.queues().into_iter().filter(|queue| queue.name.ends_with("-dead"));
     assert_eq!(dead.map(|queue| queue.visible).sum::<usize>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_of_which_only_a_piece_could_be_read_is_not_satisfied() {
+    let rig = Rig::start(14).await;
+    rig.stack.network.set_latency(500, 500);
+    let (userid, now) = (rig.person.userid, rig.stack.clock.now().as_secs());
+    rig.withings.add(userid, rig.person.intraday(now - 600, now), Notify::No).unwrap();
+    rig.post(&format!("userid={userid}&appli=16&date=2026-11-21")).await;
+    // The day and its margins are two calls of getintradayactivity. The first, with something new, is under way.
+    let intraday = || rig.withings.calls().iter().filter(|call| call.action == "getintradayactivity").count();
+    while intraday() == 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    rig.withings.fail(Fault {
+        service: None,
+        action: Some("getintradayactivity".to_owned()),
+        count: 1,
+        after_effect: false,
+        kind: FaultKind::Status { status: 522, error: "timeout".to_owned() },
+    });
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!((intraday(), rig.tally().await.waiting), (2, 1));
+    let after = rig.settle(SOON).await;
+    assert_eq!((after.waiting, after.satisfied), (0, 1));
 }

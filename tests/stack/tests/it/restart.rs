@@ -55,10 +55,12 @@ impl Run {
     }
 }
 
-/// `all done  12 notifications (0 waiting), …`: how many notifications.
+/// `all done  12 notifications (0 waiting, 0 quarantined), …, 30 of 30 deliveries made`: how many notifications, if
+/// none is quarantined and something was delivered.
 fn all_done(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once("all done")?;
-    rest.trim().split(' ').next()?.parse().ok()
+    let quiet = rest.contains("(0 waiting, 0 quarantined)") && !rest.contains(" 0 of 0 deliveries");
+    rest.trim().split(' ').next()?.parse().ok().filter(|_| quiet)
 }
 
 fn answered_200(line: &str) -> Option<()> {
