@@ -28,14 +28,14 @@ pub struct Load {
     pub calls: usize,
     /// How many the simulated Withings refused.
     pub refused: u64,
-    /// The calls, as a share of `limit` in each cycle of 60 s, the margin and the mean latency.
+    /// What was used of the bound: `limit` calls in each cycle of 60 s, the margin and the mean latency.
     pub share: f64,
 }
 
 /// Lets callers in `processes` processes, which share nothing but the table, call as often as the budget of
 /// `limit` lets them for `length` of virtual time. Each call takes 50 to 2,000 ms, half of it before it arrives.
 ///
-/// The first `limit` calls need not wait for a slot, so the first cycle is left out of the share.
+/// The share is taken call by call, so neither the free start nor the cut-off end enters it.
 #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
 pub async fn saturate(seed: u64, limit: u16, processes: usize, length: Duration) -> Load {
     let setup = Setup { seed, ticks: Ticks::Off, aws_latency_ms: (1, 8), ..Setup::default() };
@@ -77,17 +77,16 @@ pub async fn saturate(seed: u64, limit: u16, processes: usize, length: Duration)
     let mut seen = std::mem::take(&mut *seen.lock().await);
     seen.sort();
     let mean = seen.iter().map(|(_, latency)| *latency).sum::<Duration>() / u32::try_from(seen.len()).unwrap_or(1);
+    // Every slot once in each cycle is what the bound allows. The time from a call to the one `limit` later is the
+    // cycle as it was; measured so, neither the free start nor the cut-off end enters.
     let cycle = (WINDOW + MARGIN + mean).as_secs_f64();
-    let settled = began + WINDOW + MARGIN + mean;
-    // Calls come in clumps, once a cycle: only whole cycles can be compared.
-    let cycles = (end.since(settled).as_secs_f64() / cycle).floor();
-    let whole = settled + Duration::from_secs_f64(cycles * cycle);
-    let measured = seen.iter().filter(|(at, _)| (settled..whole).contains(at)).count();
-    let bound = f64::from(limit) * cycles;
+    let spans: Vec<f64> =
+        seen.windows(usize::from(limit) + 1).map(|w| w[usize::from(limit)].0.since(w[0].0).as_secs_f64()).collect();
+    let taken = spans.iter().sum::<f64>() / spans.len() as f64;
     Load {
         calls: seen.len(),
         refused: withings.stats().refused,
-        share: measured as f64 / bound,
+        share: cycle / taken,
         arrivals: seen.into_iter().map(|(at, _)| at).collect(),
     }
 }
