@@ -18,8 +18,8 @@ STACK ?= afferent
 # For `make deploy`, such as PARAMETERS="WithingsClientId=.. WithingsClientSecret=.. CallbackSecretSha256=..".
 # What is not given keeps the value that it had at the last deployment.
 PARAMETERS ?=
-# How many seeds `make soak` runs.
-SEEDS ?= 100
+# How many seeds `make soak` runs of each kind.
+SEEDS ?= 1000
 
 PYTHON ?= python3
 FUNCTIONS := ingest fetcher fanout dispatcher keeper api
@@ -80,8 +80,10 @@ bench: bootstraps ## The benchmarks, as a table with ratios; also target/bench.j
 	target/release/bench
 
 .PHONY: soak
-soak: needs-rust ## The long seeded runs: what each seed found, and all of them together (SEEDS=100)
+soak: needs-rust ## The long seeded runs: what each seed found, and all of them together (SEEDS=1000)
 	SEEDS=$(SEEDS) cargo test --locked -p keeper --test seeds -- --nocapture
+	SEEDS=$(SEEDS) cargo test --locked -p stack-tests --test convergence -- --nocapture
+	CALLS=10000 cargo test --locked -p stack-tests --test it budget::a_ -- --nocapture
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Check

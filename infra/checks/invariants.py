@@ -22,7 +22,7 @@ TABLE_USERS = {
     "EventsTable": {"fanout", "dispatcher", "keeper", "api"},
     "DeliveriesTable": {"fanout", "dispatcher", "keeper"},
     "NotificationsTable": {"fetcher", "keeper", "api"},
-    "ConnectionsTable": {"fetcher", "keeper"},
+    "ConnectionsTable": {"fetcher", "keeper", "api"},
     "EndpointsTable": {"fanout", "dispatcher", "keeper", "api"},
     "KeysTable": {"api"},
 }
@@ -161,6 +161,14 @@ def a_role_sends_only_where_the_function_does(stack: Stack) -> Iterator[str]:
         for action, resource in stack.actions(target(item["Properties"]["Role"])):
             if action == "sqs:SendMessage" and target(resource) not in named:
                 yield f"{name}: may send to {target(resource)}, which no variable names"
+
+
+@rule
+def whoever_tops_a_queue_up_may_measure_it(stack: Stack) -> Iterator[str]:
+    keeper = target(stack.functions()["keeper"]["Properties"]["Role"])
+    have = {target(resource) for action, resource in stack.actions(keeper) if action == "sqs:GetQueueAttributes"}
+    if have != {"BackfillQueue"}:
+        yield f"keeper: may measure {sorted(have, key=str)}, not BackfillQueue alone"
 
 
 @rule

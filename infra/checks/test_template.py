@@ -206,7 +206,11 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
     ),
     "a queue that no variable names": (
         "a_role_sends_only_where_the_function_does",
-        lambda t: statement(t, "KeeperRole", "Wake")["Resource"].append({"Fn::GetAtt": "BackfillQueue.Arn"}),
+        lambda t: statement(t, "KeeperRole", "Wake")["Resource"].append({"Fn::GetAtt": "FanoutFailuresQueue.Arn"}),
+    ),
+    "a keeper that cannot measure": (
+        "whoever_tops_a_queue_up_may_measure_it",
+        lambda t: statement(t, "KeeperRole", "Measure").update(Resource={"Fn::GetAtt": "PullsQueue.Arn"}),
     ),
     "a consumer that cannot delete": (
         "consumers_may_receive_and_delete",
@@ -247,8 +251,12 @@ DRIFTS = {
         "fanout: the template sets EVENTS_TABLE, which its code does not read",
     ),
     "functions/fetcher/src/lib.rs": (
+        'env.parsed::<u64>("RENEW_AFTER_DAYS"', 'env.parsed::<u64>("RENEW_AFTER_WEEKS"',
+        "fetcher: its code reads RENEW_AFTER_WEEKS, which the template does not set",
+    ),
+    "shared/gate/src/place.rs": (
         'env.parsed("WITHINGS_LIMIT"', 'env.parsed(\n    "WITHINGS_PACE"',
-        "fetcher: its code reads WITHINGS_PACE, which the template does not set",
+        "api: its code reads WITHINGS_PACE, which the template does not set",
     ),
     "shared/aws/src/lib.rs": (
         'variable("AWS_CA_BUNDLE")', "None::<String>",

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 FUNCTIONS = ("ingest", "fetcher", "fanout", "dispatcher", "keeper", "api")
 
 # `Env::required`, `Env::optional` and `Env::parsed`; `variable` is what shared/aws calls the second.
-READ = re.compile(r'\b(?:required|optional|parsed|variable)\(\s*"([A-Z][A-Z0-9_]*)"')
+READ = re.compile(r'\b(?:required|optional|parsed|variable)(?:::<\w+>)?\(\s*"([A-Z][A-Z0-9_]*)"')
 
 # Read by the code and knowingly not set by the template, each with its reason.
 NOT_SET = {

@@ -14,7 +14,7 @@ PROGRAM = pathlib.Path(__file__).parents[2] / "target/debug/afferent-local"
 @pytest.fixture
 def dynamodb_url() -> Iterator[str]:
     assert PROGRAM.is_file(), f"{PROGRAM} is not built: `make test` builds it"
-    command = [str(PROGRAM), "run", "--gap-ms", "50"]
+    command = [str(PROGRAM), "run", "--bare", "--gap-ms", "50"]
     # No variables of the person who runs the tests: no credentials, no other Withings.
     with subprocess.Popen(command, env={}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:

@@ -25,7 +25,7 @@ class Seeded:
 def seed(endpoint_url: str, stack: str, withings: processes.Withings, urls: list[str]) -> Seeded:
     """Connects the simulated Withings' sample person, and makes an endpoint for every event at each of `urls`."""
     tokens = withings.control("POST", f"users/{withings.userid}/tokens", {})
-    command = [str(processes.ROOT / "target/debug/afferent-local"), "seed"]
+    command = [str(processes.ROOT / "target/debug/afferent-local"), "seed", "--bare"]
     command += ["--endpoint-url", endpoint_url, "--stack", stack]
     for url in urls:
         command += ["--webhook", url]

@@ -1,5 +1,6 @@
 //! What the lists hold, and what goes wrong.
 
+use afferent_secrets::SecretsError;
 use afferent_store::StoreError;
 use afferent_store::events::After;
 use afferent_store::notifications::State;
@@ -10,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::Api;
+use crate::consent::{Invitation, InviteError};
 use crate::route::{Route, cursor};
 
 /// Why a request is refused. The texts go to the caller; a table's own error does not.
@@ -17,8 +19,8 @@ use crate::route::{Route, cursor};
 pub(crate) enum Problem {
     #[error("there is nothing at this path")]
     NotFound,
-    #[error("this path is only read: use GET")]
-    Method,
+    #[error("this path takes {0} and nothing else")]
+    Method(&'static str),
     #[error("a key is needed: Authorization: Bearer afk_…")]
     Key,
     #[error("the key does not have the scope for this")]
@@ -29,8 +31,19 @@ pub(crate) enum Problem {
     Gone { oldest: u64 },
     #[error("a table is out of reach; try again")]
     Store(#[from] StoreError),
+    #[error("a secret is out of reach; try again")]
+    Secrets(#[from] SecretsError),
     #[error("what the table holds cannot be written as JSON")]
     Unwritable(#[from] serde_json::Error),
+}
+
+impl From<InviteError> for Problem {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::Store(error) => Self::Store(error),
+            InviteError::Secrets(error) => Self::Secrets(error),
+        }
+    }
 }
 
 impl Problem {
@@ -38,12 +51,12 @@ impl Problem {
     fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::Key => (StatusCode::UNAUTHORIZED, "key-needed"),
             Self::Scope => (StatusCode::FORBIDDEN, "scope-missing"),
             Self::Parameter { .. } => (StatusCode::BAD_REQUEST, "bad-parameter"),
             Self::Gone { .. } => (StatusCode::GONE, "events-gone"),
-            Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Store(_) | Self::Secrets(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Unwritable(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -64,6 +77,12 @@ impl Problem {
         }
         respond(status, "application/problem+json", body.to_string())
     }
+}
+
+/// Where a person is to be sent.
+pub(crate) fn invitation(invitation: &Invitation) -> Response<Body> {
+    let body = json!({"authorize_url": invitation.url, "expires": invitation.expires.to_string()});
+    respond(StatusCode::OK, "application/json", body.to_string())
 }
 
 impl Api {

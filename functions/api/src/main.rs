@@ -7,6 +7,7 @@ use lambda_http::service_fn;
 async fn main() -> Result<(), StartError> {
     init_logging();
     let env = Env::process();
-    let api = api::Api::start(&env, &Rim::lambda(&env)?).await?;
+    let rim = Rim::lambda(&env)?.reaching(afferent_http::Client::new()?);
+    let api = api::Api::start(&env, &rim).await?;
     lambda_http::run(service_fn(|request| api.handle(request))).await
 }

@@ -1,28 +1,47 @@
 //! From a message to a mark: a notification is stored, sorted, and the services it names are pulled.
 
 use afferent_domain::Timestamp;
+use afferent_domain::connection::State;
+use afferent_domain::duty::Duty;
 use afferent_domain::id::RecordId;
-use afferent_domain::mark::Entry;
-use afferent_domain::notification::{Category, Effect, EventDate, Notification, Quarantine};
-use afferent_domain::record::{Fact, SyncKind};
+use afferent_domain::mark::{Cause, Entry};
+use afferent_domain::notification::{Category, Effect, Notification, Quarantine};
+use afferent_domain::record::Fact;
 use afferent_domain::service::Service;
-use afferent_normalise::{device_event, device_setup, profile};
+use afferent_normalise::{device_event, device_setup};
 use afferent_queue::{Notification as Message, Payload, Wake};
 use afferent_store::StoreError;
+use afferent_store::anchors::ends_link;
 use afferent_store::connections::{AccountKey, Connection};
-use afferent_store::notifications::{Awaited, Beginning, Incoming, State};
+use afferent_store::duties::{DutyKey, Owner};
+use afferent_store::notifications::{Awaited, Beginning, Incoming, State as Stands};
 use afferent_withings::Why;
-use futures_util::future::join_all;
 
 use crate::Fetcher;
-use crate::pull::LEASE;
+use crate::link::verifier;
+use crate::pull::{Agenda, LEASE};
+
+/// Whether a notification comes from the queue, or waited for its person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coming {
+    First,
+    Again,
+}
+
+/// What became of a notification.
+pub(crate) enum Sorted {
+    /// It has ended, or is kept with a reason.
+    Ended,
+    /// These services of these connections are to be read for it.
+    ToPull(Vec<Connection>, &'static [Service]),
+}
 
 impl Fetcher {
     /// Takes a notification to its end, or to its marks.
     ///
     /// # Errors
     /// A table is out of reach; the message must come back.
-    pub async fn notification(&self, message: Message, until: Timestamp) -> Result<(), StoreError> {
+    pub async fn notification(&self, message: Message, agenda: &Agenda) -> Result<(), StoreError> {
         let (body, read) = match message.payload {
             Payload::Text(text) => {
                 let read = Notification::read(&text);
@@ -38,11 +57,37 @@ impl Fetcher {
             appli: known.appli,
             userid: known.userid.clone(),
         };
+        match self.sort_out(&incoming, read, Coming::First).await? {
+            Sorted::Ended => Ok(()),
+            Sorted::ToPull(connections, services) => {
+                self.mark(&incoming, &known, &connections, services).await?;
+                // Marked: from here on nothing can be lost, whatever the pulls come to.
+                for connection in &connections {
+                    granted(connection, services).for_each(|service| agenda.add(connection, service));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Stores what a notification is, where it stands, and what is to be read for it.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub(crate) async fn sort_out(
+        &self,
+        incoming: &Incoming,
+        read: Result<Notification, Quarantine>,
+        coming: Coming,
+    ) -> Result<Sorted, StoreError> {
+        let known = read.clone().unwrap_or_default();
         let (category, connections) = match self.sort(read).await? {
             Ok(sorted) => sorted,
             Err(reason) => {
                 tracing::warn!(notification = %incoming.id, reason = reason.reason(), "quarantined a notification");
-                return self.notifications.accept(&incoming, Beginning::Quarantined(reason)).await.map(drop);
+                self.begin(incoming, Beginning::Quarantined(reason), coming).await?;
+                self.came_back(reason, known.userid.as_deref()).await?;
+                return Ok(Sorted::Ended);
             }
         };
         let services = match category.effect() {
@@ -52,36 +97,85 @@ impl Fetcher {
                 // A time that no calendar has cannot be placed.
                 let nowhere = Beginning::Quarantined(Quarantine::NoDate);
                 let beginning = if records.is_empty() { nowhere } else { Beginning::Recorded(&records) };
-                return self.notifications.accept(&incoming, beginning).await.map(drop);
+                self.begin(incoming, beginning, coming).await?;
+                return Ok(Sorted::Ended);
             }
             Effect::Verify => {
-                self.record(category, &known, incoming.received, &connections).await?;
-                &[Service::Getdevice]
+                let action = known.action.as_deref().unwrap_or("unknown");
+                let mut records = Vec::new();
+                for connection in &connections {
+                    records.extend(self.hint(connection, action, incoming.received).await?);
+                }
+                let dead = connections.iter().all(|connection| connection.state != State::Connected);
+                let consented = |connection: &Connection| incoming.received < connection.connected;
+                if dead || (ends_link(action) && connections.iter().all(consented)) {
+                    // Known to be dead, and now it is known why; or consented to again since, and there is nothing to ask.
+                    for connection in connections.into_iter().filter(|_| dead) {
+                        self.wind_up(connection).await?;
+                    }
+                    self.begin(incoming, Beginning::Recorded(&records), coming).await?;
+                    return Ok(Sorted::Ended);
+                }
+                checks(&connections, action)
             }
         };
         let awaited: Vec<Awaited> = connections
             .iter()
             .flat_map(|connection| {
-                services.iter().map(|service| Awaited { connection: connection.id.clone(), service: *service })
+                granted(connection, services).map(|service| Awaited { connection: connection.id.clone(), service })
             })
             .collect();
-        if self.notifications.accept(&incoming, Beginning::Waiting(&awaited)).await? != State::Waiting {
+        Ok(match self.begin(incoming, Beginning::Waiting(&awaited), coming).await? {
+            Stands::Waiting => Sorted::ToPull(connections, services),
+            _ => Sorted::Ended,
+        })
+    }
+
+    /// Has the account's replay done once more, if the person connected while the notification was put away.
+    async fn came_back(&self, reason: Quarantine, userid: Option<&str>) -> Result<(), StoreError> {
+        let (Quarantine::UnknownUser | Quarantine::Disconnected, Some(userid)) = (reason, userid) else {
             return Ok(());
+        };
+        let account = self.account(userid.to_owned());
+        if self.connections.of_account(&account).await?.iter().any(|living| living.state == State::Connected) {
+            let replay = DutyKey { owner: Owner::Account(account), duty: Duty::Replay };
+            self.connections.call_duty(&replay, self.clock.now()).await?;
         }
-        self.mark_and_pull(&incoming, &known, &connections, services, until).await
+        Ok(())
+    }
+
+    async fn begin(&self, incoming: &Incoming, beginning: Beginning<'_>, coming: Coming) -> Result<Stands, StoreError> {
+        match coming {
+            Coming::First => {
+                let stands = self.notifications.accept(incoming, beginning).await?;
+                let (Stands::Waiting, Some(userid)) = (stands, &incoming.userid) else { return Ok(stands) };
+                if matches!(beginning, Beginning::Waiting(_)) {
+                    return Ok(stands);
+                }
+                // Its message came before, while the connection still lived; its marks were perhaps never written.
+                self.notifications.quarantine(&incoming.id, Quarantine::Disconnected, userid).await?;
+                self.notifications.begin_again(incoming, beginning).await
+            }
+            Coming::Again => self.notifications.begin_again(incoming, beginning).await,
+        }
     }
 
     /// Looks at a mark that was due.
     ///
     /// # Errors
     /// A table is out of reach; the message must come back.
-    pub async fn wake(&self, wake: &Wake, until: Timestamp) -> Result<(), StoreError> {
+    pub async fn wake(&self, wake: &Wake, agenda: &Agenda) -> Result<(), StoreError> {
         let Ok(service) = wake.service.parse::<Service>() else {
             tracing::error!(service = wake.service, "woken for a service that this version does not know");
             return Ok(());
         };
         match self.connections.get(&wake.connection).await? {
-            Some(connection) => self.pull(&connection, service, until).await,
+            Some(connection) if connection.state == State::Connected => {
+                agenda.add(&connection, service);
+                Ok(())
+            }
+            // It died while the mark was being written.
+            Some(connection) => self.wind_up(connection).await,
             None => Ok(()),
         }
     }
@@ -91,7 +185,9 @@ impl Fetcher {
         &self,
         read: Result<Notification, Quarantine>,
     ) -> Result<Result<(Category, Vec<Connection>), Quarantine>, StoreError> {
-        let (category, userid) = match read.and_then(|known| Ok((known.category()?, known.userid))) {
+        let known = read
+            .and_then(|known| Ok((known.category()?, known.action.as_deref().is_some_and(ends_link), known.userid)));
+        let (category, ends_link, userid) = match known {
             Ok(known) => known,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -100,7 +196,16 @@ impl Fetcher {
             return Ok(Ok((category, Vec::new())));
         };
         let connections = self.connections.of_account(&self.account(userid)).await?;
-        Ok(if connections.is_empty() { Err(Quarantine::UnknownUser) } else { Ok((category, connections)) })
+        if connections.is_empty() {
+            return Ok(Err(Quarantine::UnknownUser));
+        }
+        let (living, dead): (Vec<_>, Vec<_>) =
+            connections.into_iter().partition(|connection| connection.state == State::Connected);
+        Ok(match living.is_empty() {
+            false => Ok((category, living)),
+            true if category == Category::Profile && ends_link => Ok((category, dead)),
+            true => Err(Quarantine::Disconnected),
+        })
     }
 
     fn account(&self, userid: String) -> AccountKey {
@@ -115,66 +220,67 @@ impl Fetcher {
         received: Timestamp,
         connections: &[Connection],
     ) -> Result<Vec<RecordId>, StoreError> {
-        let facts = match (category, &known.mac) {
-            (Category::DeviceSetup, Some(mac)) => vec![device_setup(&self.nobody(), mac, received)],
-            _ => {
-                connections.iter().filter_map(|connection| self.event(category, known, received, connection)).collect()
+        let facts: Vec<Result<Fact, Why>> = match (category, &known.mac, known.instant()) {
+            (Category::DeviceSetup, Some(mac), _) => {
+                let now = self.clock.now();
+                let anchor = self.connections.device_anchor(&self.application, mac, received, now).await?;
+                vec![device_setup(&self.nobody(), mac, anchor)]
             }
+            (_, _, Some(date)) => {
+                let appli = i64::from(category.appli());
+                let event = |connection| {
+                    let context = self.context(connection, None);
+                    device_event(&context, appli, date.as_secs(), known.deviceid.as_deref()).transpose()
+                };
+                connections.iter().filter_map(event).collect()
+            }
+            _ => Vec::new(),
         };
         // A time beyond the calendar is all that can be wrong, and then there is nothing to place.
         let facts: Vec<Fact> = facts.into_iter().filter_map(Result::ok).collect();
         let records = facts.iter().map(|fact| fact.record.clone()).collect();
-        self.store(facts, SyncKind::Live).await?;
+        self.store_own(facts).await?;
         Ok(records)
     }
 
-    fn event(
-        &self,
-        category: Category,
-        known: &Notification,
-        received: Timestamp,
-        connection: &Connection,
-    ) -> Option<Result<Fact, Why>> {
-        let context = self.context(connection);
-        match (category, &known.date) {
-            // A hint, and marked as one: nothing is undone for it.
-            (Category::Profile, _) => {
-                Some(profile(&context, known.action.as_deref().unwrap_or("unknown"), "unverified", received))
-            }
-            (_, Some(EventDate::At(date))) => {
-                let appli = i64::from(category.appli());
-                device_event(&context, appli, date.as_secs(), known.deviceid.as_deref()).transpose()
-            }
-            _ => None,
-        }
-    }
-
-    async fn mark_and_pull(
+    /// Marks what is to be read for a notification. From here on nothing can be lost, whatever the pulls come to.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub(crate) async fn mark(
         &self,
         incoming: &Incoming,
         known: &Notification,
         connections: &[Connection],
         services: &[Service],
-        until: Timestamp,
     ) -> Result<(), StoreError> {
         for connection in connections {
             let entry = Entry {
-                notification: incoming.id.clone(),
+                cause: Cause::Notification(incoming.id.clone()),
                 received: incoming.received,
                 window: known.named_window(&zone(connection)),
             };
-            for service in services {
-                self.connections.mark(&connection.id, *service, &entry, self.clock.now() + LEASE).await?;
+            for service in granted(connection, services) {
+                self.connections.mark(&connection.id, service, &entry, self.clock.now() + LEASE).await?;
             }
         }
-        // Marked: from here on nothing can be lost, whatever the pulls come to.
-        let pulls = connections
-            .iter()
-            .flat_map(|connection| services.iter().map(move |service| self.pull(connection, *service, until)));
-        for error in join_all(pulls).await.into_iter().filter_map(Result::err) {
-            tracing::error!(notification = %incoming.id, %error, "a pull was cut short; its mark stays due");
-        }
         Ok(())
+    }
+}
+
+/// Those of the services that the person has granted; all of them if it is none: then Withings says so.
+fn granted<'a>(connection: &'a Connection, services: &'a [Service]) -> impl Iterator<Item = Service> + 'a {
+    let none = !services.iter().any(|service| connection.scopes.allow(*service));
+    services.iter().copied().filter(move |service| none || connection.scopes.allow(*service))
+}
+
+/// What is read to see whether the link lives; a changed profile may have changed devices and goals.
+fn checks(connections: &[Connection], action: &str) -> &'static [Service] {
+    match connections.first().map(verifier) {
+        Some(Service::Getmeas) => &[Service::Getmeas],
+        Some(Service::Getactivity) => &[Service::Getactivity],
+        _ if action == "update" => &[Service::Getdevice, Service::Getgoals],
+        _ => &[Service::Getdevice],
     }
 }
 

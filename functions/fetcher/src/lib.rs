@@ -4,35 +4,54 @@
 //! |---|---|
 //! | [`accept`] | a notification becomes an item, and a record, a mark or a reason |
 //! | [`pull`] | takes the lease of a marked service, reads it, gives the lease back |
-//! | [`read`] | which calls a service needs, page by page, and what they prove |
-//! | [`mod@write`] | facts become revisions in the `records` table |
-//! | [`gate`] | one call to Withings: a token, a slot of the budget, one request |
-//! | [`tokens`] | access tokens, refreshed under a lease |
+//! | [`duty`] | takes what else is due, and has it done |
+//! | `plan` | which calls read a window whole, and what their answers must contain |
+//! | `read` | the pages of a plan, one after the other, and what they prove |
+//! | `signals` | the samples of recordings |
+//! | `write` | facts become revisions in the `records` table |
+//! | `compare`, `doubt` | what a complete answer lacks is looked for again, and retracted |
+//! | `sweep`, `slice` | what is read without a notification: what was missed, and the past |
+//! | `care`, `link`, `replay` | an account: its subscriptions, its end, what came before it was known |
 //!
 //! A message is acknowledged once its mark is stored. What a pull could not do stays on the mark with a due
 //! time, and `keeper` wakes it; nothing is ever sent to the function's own queue.
 
 pub mod accept;
-pub mod gate;
+mod care;
+mod compare;
+mod doubt;
+pub mod duty;
+mod link;
+mod plan;
 pub mod pull;
-pub mod read;
-pub mod tokens;
-pub mod write;
+mod read;
+mod replay;
+mod signals;
+mod slice;
+mod sweep;
+mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use afferent_domain::budget::Limit;
-use afferent_domain::{Clock, Dice, Timestamp};
+use afferent_domain::backfill::Depth;
+use afferent_domain::connection::{OnUnlink, State};
+use afferent_domain::id::ConnectionId;
+use afferent_domain::sweep::Tiers;
+use afferent_domain::{Clock, Dice};
 use afferent_function::{Env, Rim, StartError};
+use afferent_gate::{Gate, Place};
 use afferent_queue::{Outcome, Pull, each};
+use afferent_secrets::Seals;
+use afferent_store::StoreError;
 use afferent_store::budget::Budget;
-use afferent_store::connections::Connections;
+use afferent_store::connections::{Connection, Connections};
 use afferent_store::notifications::Notifications;
 use afferent_store::records::Records;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::future::join;
 
-use gate::Gate;
+use pull::Agenda;
 
 /// How long one invocation works before it puts what is left down; below the template's timeout of 120 s.
 const WORK: Duration = Duration::from_secs(105);
@@ -50,13 +69,31 @@ pub struct Config {
     pub withings_secret_arn: String,
     /// `SEAL_TOKENS_SECRET_ARN`: the keys that tokens are sealed under.
     pub seal_tokens_secret_arn: String,
-    /// `WITHINGS_API_URL`: where Withings is; the public cloud unless it is set.
-    pub withings_api_url: String,
-    /// `WITHINGS_REGION`: `eu` (the public cloud) or `us`; userids are unique within one.
-    pub withings_region: String,
-    /// `WITHINGS_LIMIT`: requests in any 60 s that the plan allows; 120 unless it is set.
-    pub withings_limit: Limit,
+    /// `WITHINGS_REGION`, `WITHINGS_API_URL`, `WITHINGS_LIMIT`.
+    pub place: Place,
+    /// `SIGNALS`: whether the samples of ECGs and stethoscope recordings are read, `true` or `false`; true unless
+    /// it is set.
+    pub signals: bool,
+    /// `RETRACTION_HOLD_HOURS`: how long a retraction that would take away much is held; 168 unless it is set.
+    pub retraction_hold: Duration,
+    /// `ON_UNLINK`: whether a person's records are kept or erased when they have unlinked the application at Withings,
+    /// `keep` or `erase`; keep unless it is set.
+    pub on_unlink: OnUnlink,
+    /// `RENEW_AFTER_DAYS`: the age at which an account's token pair is renewed although nothing asked for it; 30 unless
+    /// it is set. Withings lets one die after a year.
+    pub renew_after: Duration,
+    /// `LIVE_SYNC`: whether categories 98 to 100 are subscribed to, which need a contract with Withings, `true` or
+    /// `false`; false unless it is set.
+    pub live_sync: bool,
+    /// `BACKFILL_DAYS`: how far back a person is read who has connected, in days, or `everything`; 90 unless it is set.
+    pub backfill: Depth,
+    /// `SWEEP_UPDATES`, `SWEEP_RECENT`, `SWEEP_MONTH`, `SWEEP_EVERYTHING`: how far back and how often each tier of the
+    /// sweeps reads (`3d/1d`), or `off`; `SWEEP_DETAILS`: whether series are swept too, `true` or `false`.
+    pub tiers: Tiers,
 }
+
+/// What a tier's variable may hold.
+const PACE: &str = "off, a span like 1d, or two like 3d/1d";
 
 impl Config {
     /// Reads the environment.
@@ -70,11 +107,20 @@ impl Config {
             records_table: env.required("RECORDS_TABLE")?,
             withings_secret_arn: env.required("WITHINGS_SECRET_ARN")?,
             seal_tokens_secret_arn: env.required("SEAL_TOKENS_SECRET_ARN")?,
-            withings_api_url: env
-                .optional("WITHINGS_API_URL")
-                .unwrap_or_else(|| "https://wbsapi.withings.net".to_owned()),
-            withings_region: env.optional("WITHINGS_REGION").unwrap_or_else(|| "eu".to_owned()),
-            withings_limit: Limit::new(env.parsed("WITHINGS_LIMIT", 120, "a whole number from 2 to 30000")?)?,
+            place: Place::from_env(env)?,
+            signals: env.parsed("SIGNALS", true, "true or false")?,
+            retraction_hold: Duration::from_secs(3600 * env.parsed::<u64>("RETRACTION_HOLD_HOURS", 168, "hours")?),
+            on_unlink: env.parsed("ON_UNLINK", OnUnlink::default(), "keep or erase")?,
+            renew_after: Duration::from_secs(86_400 * env.parsed::<u64>("RENEW_AFTER_DAYS", 30, "days")?),
+            live_sync: env.parsed("LIVE_SYNC", false, "true or false")?,
+            backfill: env.parsed("BACKFILL_DAYS", Depth::default(), "a number of days or everything")?,
+            tiers: Tiers {
+                updates: env.parsed("SWEEP_UPDATES", Tiers::default().updates, PACE)?,
+                recent: env.parsed("SWEEP_RECENT", Tiers::default().recent, PACE)?,
+                month: env.parsed("SWEEP_MONTH", Tiers::default().month, PACE)?,
+                everything: env.parsed("SWEEP_EVERYTHING", Tiers::default().everything, PACE)?,
+                details: env.parsed("SWEEP_DETAILS", Tiers::default().details, "true or false")?,
+            },
         })
     }
 }
@@ -87,6 +133,13 @@ pub struct Fetcher {
     connections: Connections,
     records: Records,
     gate: Gate,
+    signals: bool,
+    retraction_hold: Duration,
+    on_unlink: OnUnlink,
+    renew_after: Duration,
+    live_sync: bool,
+    backfill: Depth,
+    tiers: Tiers,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
 }
@@ -99,25 +152,32 @@ impl Fetcher {
     pub async fn start(env: &Env, rim: &Rim) -> Result<Self, StartError> {
         let config = Config::from_env(env)?;
         let app = afferent_secrets::application(&rim.aws, &config.withings_secret_arn).await?;
-        let sealer = afferent_secrets::sealer(&rim.aws, &config.seal_tokens_secret_arn).await?;
+        let seals = Seals::read(&rim.aws, &config.seal_tokens_secret_arn, rim.clock.now()).await?;
         let client = afferent_store::client(&rim.aws);
         let connections = Connections::new(client.clone(), config.connections_table.clone());
         let budget = Budget::new(
             client.clone(),
             config.connections_table,
             &app.client_id,
-            config.withings_limit,
+            config.place.limit,
             rim.clock.clone(),
             rim.dice.clone(),
         );
-        let withings = afferent_withings::Client::new(rim.http.clone(), &config.withings_api_url);
+        let withings = afferent_withings::Client::new(rim.http.clone(), &config.place.api_url);
         Ok(Self {
             application: app.client_id.clone(),
-            region: config.withings_region,
+            region: config.place.region.name().to_owned(),
             notifications: Notifications::new(client.clone(), config.notifications_table),
             records: Records::new(client, config.records_table),
-            gate: Gate::new(withings, app, sealer, budget, connections.clone(), rim),
+            gate: Gate::new(withings, app, seals, budget, connections.clone(), rim),
             connections,
+            signals: config.signals,
+            retraction_hold: config.retraction_hold,
+            on_unlink: config.on_unlink,
+            renew_after: config.renew_after,
+            live_sync: config.live_sync,
+            backfill: config.backfill,
+            tiers: config.tiers,
             clock: rim.clock.clone(),
             dice: rim.dice.clone(),
         })
@@ -129,14 +189,22 @@ impl Fetcher {
     /// AWS sent a message without an id.
     pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, lambda_runtime::Error> {
         let until = self.clock.now() + WORK;
-        Ok(each(event, |message| self.message(message, until)).await?)
+        let agenda = Agenda::default();
+        let answer = each(event, |message| self.message(message, &agenda)).await?;
+        join(self.pull_all(&agenda, until), self.do_all(&agenda, until)).await;
+        self.log_usage();
+        Ok(answer)
     }
 
-    async fn message(&self, message: SqsMessage, until: Timestamp) -> Outcome {
+    async fn message(&self, message: SqsMessage, agenda: &Agenda) -> Outcome {
         let id = message.message_id.as_deref().unwrap_or_default();
         let handled = match Pull::from_body(message.body.as_deref().unwrap_or_default()) {
-            Ok(Pull::Notification(notification)) => self.notification(notification, until).await,
-            Ok(Pull::Wake(wake)) => self.wake(&wake, until).await,
+            Ok(Pull::Notification(notification)) => self.notification(notification, agenda).await,
+            Ok(Pull::Wake(wake)) => self.wake(&wake, agenda).await,
+            Ok(Pull::Duty(duty)) => {
+                agenda.owe(duty);
+                Ok(())
+            }
             Err(error) => {
                 tracing::error!(message_id = id, %error, "a message on the queue cannot be read");
                 return Outcome::Again;
@@ -149,5 +217,29 @@ impl Fetcher {
                 Outcome::Again
             }
         }
+    }
+
+    /// What the invocation used of the budget, lane by lane.
+    fn log_usage(&self) {
+        let usage = self.gate.take_usage();
+        for (lane, used) in usage.lanes() {
+            tracing::info!(
+                lane = lane.name(),
+                calls = used.calls,
+                spent = used.spent,
+                refused = used.refused,
+                wait_ms = u64::try_from(used.wait.as_millis()).unwrap_or(u64::MAX),
+                longest_wait_ms = u64::try_from(used.longest_wait.as_millis()).unwrap_or(u64::MAX),
+                in_use = usage.in_use,
+                limit = usage.limit,
+                "the budget was used"
+            );
+        }
+    }
+
+    /// The connection, if it lives.
+    pub(crate) async fn living(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+        let connection = self.connections.get(id).await?;
+        Ok(connection.filter(|connection| connection.state == State::Connected))
     }
 }

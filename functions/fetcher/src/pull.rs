@@ -1,20 +1,32 @@
 //! A pull: the lease of a marked service is taken, the service is read, what was satisfied is struck out.
+//!
+//! A service with `lastupdate` is read from its cursor first; then each window that a notification named and
+//! that showed nothing new is read whole. A service without it is read by those windows.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
+use afferent_domain::budget::Lane;
 use afferent_domain::id::PullId;
-use afferent_domain::mark::{Entry, satisfied};
+use afferent_domain::mark::{Entry, Evidence, satisfied};
+use afferent_domain::notification::{Quarantine, Window};
+use afferent_domain::pause::pause;
 use afferent_domain::service::Service;
+use afferent_gate::{CALL, CallError};
+use afferent_queue::Duty;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_store::marks::{Ending, Lease, Mark, Release};
 use afferent_store::notifications::Awaited;
 use afferent_withings::Class;
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 
 use crate::Fetcher;
-use crate::gate::CallError;
-use crate::read::{Reading, Task};
+use crate::plan::{Plan, merged};
+use crate::read::{Asked, Progress, Reading, Task};
 
 /// How long a pull's lease outlives the time its invocation may work. A mark is due when its lease ends.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -22,89 +34,404 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// Withings refuses the same call again within 10 s.
 const SAME_ARGUMENTS: Duration = Duration::from_secs(11);
 
-/// When a pull that Withings could not answer is tried again.
-const RETRY: Duration = Duration::from_secs(60);
+/// How long a pull in the lanes below on demand waits for its turn: it holds the lease that a notification wants.
+const LOW_LANE: Duration = Duration::from_secs(20);
 
-/// When a pull is tried again that will fail until something changes: a scope, a plan, our own request.
-const STOPPED: Duration = Duration::from_secs(3600);
+/// How far back of the newest `modified` the next `lastupdate` goes: rows are modified while a pull runs,
+/// and a row that is read again unchanged writes nothing.
+const OVERLAP: Duration = Duration::from_secs(15 * 60);
+
+/// What a service without `lastupdate` is read for when no window was named.
+const LOOKBACK_SECS: i64 = 24 * 3600;
+
+/// How long the reads of earlier pulls are remembered. A notification that waited on the queue may be older than
+/// a pull that is over by now; it is satisfied without a call.
+const REMEMBERED: Duration = Duration::from_secs(15 * 60);
+
+/// The most reads that are remembered, and the most instants of changes in each.
+const MOST_SEEN: (usize, usize) = (100, 50);
+
+/// Whether a window was asked for just now: Withings refuses the same arguments within 10 s, so the second
+/// look asks for a little more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Again,
+}
+
+/// What a pull leaves to the next one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    /// The read that was under way when it was cut short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    read: Option<Progress>,
+    /// The reads that were completed.
+    #[serde(default)]
+    seen: Vec<Seen>,
+}
+
+/// A completed read, as an item keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    began: Timestamp,
+    changed: BTreeSet<i64>,
+    whole: Vec<(i64, i64)>,
+    since_last: bool,
+}
+
+impl Kept {
+    fn of(reading: &Reading, now: Timestamp) -> Self {
+        let (reads, instants) = MOST_SEEN;
+        let seen = reading.evidence.iter().rev().filter(|read| read.began + REMEMBERED > now).take(reads);
+        let seen = seen.map(|read| Seen {
+            began: read.began,
+            changed: read.changed.iter().map(|at| at.as_secs()).take(instants).collect(),
+            whole: read.whole.iter().map(|window| (window.start, window.end)).collect(),
+            since_last: read.since_last,
+        });
+        Self { read: reading.progress.clone(), seen: seen.collect() }
+    }
+
+    fn evidence(&self, now: Timestamp) -> Vec<Evidence> {
+        let recent = self.seen.iter().filter(|seen| seen.began + REMEMBERED > now);
+        let evidence = |seen: &Seen| Evidence {
+            began: seen.began,
+            changed: seen.changed.iter().map(|secs| Timestamp::from_secs(*secs)).collect(),
+            whole: seen.whole.iter().map(|(start, end)| Window::new(*start, *end)).collect(),
+            since_last: seen.since_last,
+        };
+        recent.map(evidence).collect()
+    }
+}
+
+/// What there is to do for a batch of messages, after all marks are written: the services to pull, each once, and the
+/// duties. Both stand in the table and are due there until they are done, so the messages may go.
+#[derive(Debug, Default)]
+pub struct Agenda {
+    pulls: Mutex<BTreeMap<(String, Service), Connection>>,
+    duties: Mutex<Vec<Duty>>,
+}
+
+impl Agenda {
+    /// Puts a service of a connection on it.
+    pub(crate) fn add(&self, connection: &Connection, service: Service) {
+        let key = (connection.id.as_str().to_owned(), service);
+        self.pulls.lock().unwrap_or_else(PoisonError::into_inner).insert(key, connection.clone());
+    }
+
+    /// Puts a duty on it.
+    pub(crate) fn owe(&self, duty: Duty) {
+        self.duties.lock().unwrap_or_else(PoisonError::into_inner).push(duty);
+    }
+}
 
 impl Fetcher {
-    /// Pulls until the service is clean or the time is up. Does nothing if another pull holds the lease (it
-    /// will see the newest mark before it ends) or if nothing is marked.
+    /// Pulls what is on the agenda. What fails stays marked.
+    pub async fn pull_all(&self, agenda: &Agenda, until: Timestamp) {
+        let pulls = std::mem::take(&mut *agenda.pulls.lock().unwrap_or_else(PoisonError::into_inner));
+        let pulls = pulls.into_iter().map(|((_, service), connection)| async move {
+            if let Err(error) = self.pull(&connection, service, until).await {
+                let connection = &connection.id;
+                tracing::error!(%connection, service = service.name(), %error, "a pull was cut short; its mark stays due");
+            }
+        });
+        join_all(pulls).await;
+    }
+
+    /// Does the duties that are on the agenda. What fails is due again.
+    pub async fn do_all(&self, agenda: &Agenda, until: Timestamp) {
+        let duties = std::mem::take(&mut *agenda.duties.lock().unwrap_or_else(PoisonError::into_inner));
+        let duties = duties.iter().map(|duty| async move {
+            if let Err(error) = self.duty(duty, until).await {
+                tracing::error!(item = duty.item, %error, "a duty was cut short; it stays due");
+            }
+        });
+        join_all(duties).await;
+    }
+
+    /// Pulls until the service is clean or the time is up, and then the details of what was new. Does nothing
+    /// if another pull holds the lease (it will see the newest mark before it ends), if nothing is marked, or
+    /// while the service is left alone after a failure.
     ///
     /// # Errors
     /// A table is out of reach. The mark is due when the lease ends.
     pub async fn pull(&self, connection: &Connection, service: Service, until: Timestamp) -> Result<(), StoreError> {
+        if self.pull_one(connection, service, until).await?
+            && let Some(details) = service.details()
+        {
+            self.pull_one(connection, details, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Pulls one service; whether something was new or changed.
+    async fn pull_one(&self, connection: &Connection, service: Service, until: Timestamp) -> Result<bool, StoreError> {
         let pull = PullId::draw(self.clock.now(), &*self.dice);
         let lease_until = until + LEASE;
         let lease = self.connections.lease(&connection.id, service, &pull, self.clock.now(), lease_until).await?;
-        let Lease::Taken(mut mark) = lease else { return Ok(()) };
+        let Lease::Taken(mut mark) = lease else { return Ok(false) };
+        let mut written = false;
         loop {
             let began = self.clock.now();
-            let reading = self.read(Task { connection, service, until }, &mark).await;
-            let ending = self.ending(service, &mark, &reading);
+            let lane = lane_of(&mark.entries);
+            let task = Task {
+                connection,
+                service,
+                lane,
+                run: None,
+                details: true,
+                compare: true,
+                pull: &pull,
+                // Who nobody waits for does not keep the lease from a notification for long.
+                until: if lane > Lane::OnDemand { until.min(began + CALL + LOW_LANE) } else { until },
+            };
+            let (reading, failure) = self.read(task, &mark).await;
+            written |= reading.written > 0;
+            if let Some(CallError::Reauthorise) = &failure {
+                log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
+                // Strikes out the marks of the account's connections, this one among them, unless the person has
+                // connected again: then it is to be read at once.
+                self.link_died(&connection.account).await?;
+                let lane = lane_of(&mark.entries);
+                let at_once = Ending { due: Some(self.clock.now()), lane, ..Ending::default() };
+                self.connections.release(&connection.id, service, &pull, &mark, &at_once, lease_until).await?;
+                return Ok(written);
+            }
+            if let Some(CallError::Withings(error)) = &failure
+                && error.class() == Class::Scope
+            {
+                log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
+                self.refused(connection, service, &pull, &mark, lease_until).await?;
+                return Ok(written);
+            }
+            let ending = self.ending(service, &mark, &reading, failure.as_ref());
             let awaited = Awaited { connection: connection.id.clone(), service };
             for entry in &ending.satisfied {
-                self.notifications.satisfy(&entry.notification, &awaited, &pull).await?;
-            }
-            log(connection, service, &pull, &reading, &ending, self.clock.now().since(began));
-            match self.connections.release(&connection.id, service, &pull, &mark, &ending, lease_until).await? {
-                Release::Newer(newer) if ending.due.is_none() => mark = newer,
-                Release::Newer(newer) => {
-                    let ending = Ending { due: ending.due, ..Ending::default() };
-                    self.connections.release(&connection.id, service, &pull, &newer, &ending, lease_until).await?;
-                    return Ok(());
+                if let Some(notification) = entry.notification() {
+                    self.notifications.satisfy(notification, &awaited, &pull).await?;
                 }
+            }
+            self.verified(connection, service, &ending.satisfied).await?;
+            log(task, &reading, failure.as_ref(), ending.satisfied.len(), self.clock.now().since(began));
+            match self.connections.release(&connection.id, service, &pull, &mark, &ending, lease_until).await? {
+                // What came meanwhile may be read at once, and in a higher lane.
+                Release::Newer(newer) if ending.due.is_none() || lane_of(&newer.entries) < lane => mark = newer,
+                Release::Newer(newer) => {
+                    self.put_down(connection, service, &pull, newer, &ending, lease_until).await?;
+                    return Ok(written);
+                }
+                Release::Done | Release::Lost => return Ok(written),
+            }
+        }
+    }
+
+    /// Gives the lease back although entries have come since: they are due when the others are.
+    async fn put_down(
+        &self,
+        connection: &Connection,
+        service: Service,
+        pull: &PullId,
+        mut mark: Mark,
+        ending: &Ending,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        loop {
+            let (progress, lane) = (mark.progress.clone(), lane_of(&mark.entries));
+            let ending = Ending { satisfied: Vec::new(), cursor: None, progress, lane, ..ending.clone() };
+            match self.connections.release(&connection.id, service, pull, &mark, &ending, until).await? {
+                Release::Newer(newer) => mark = newer,
                 Release::Done | Release::Lost => return Ok(()),
             }
         }
     }
 
+    /// Withings does not answer for this service: the scope or the plan does not allow it. What waited for it is put
+    /// away until the person connects again.
+    async fn refused(
+        &self,
+        connection: &Connection,
+        service: Service,
+        pull: &PullId,
+        mark: &Mark,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        for notification in mark.entries.iter().filter_map(Entry::notification) {
+            let userid = &connection.account.userid;
+            self.notifications.quarantine(notification, Quarantine::Refused, userid).await?;
+        }
+        let ending = Ending { satisfied: mark.entries.clone(), ..Ending::default() };
+        match self.connections.release(&connection.id, service, pull, mark, &ending, until).await? {
+            // Those that came since are refused by the next pull.
+            Release::Newer(newer) => {
+                let due = Ending { due: Some(self.clock.now()), lane: lane_of(&newer.entries), ..Ending::default() };
+                self.put_down(connection, service, pull, newer, &due, until).await
+            }
+            Release::Done | Release::Lost => Ok(()),
+        }
+    }
+
+    /// Reads the service for the mark's entries. What was stored before a failure stays stored; the evidence is of
+    /// the reads that were completed.
+    async fn read(&self, task: Task<'_>, mark: &Mark) -> (Reading, Option<CallError>) {
+        let kept: Kept = mark.progress.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let evidence = kept.evidence(self.clock.now());
+        let mut reading = Reading { cursor: mark.cursor, evidence, ..Reading::default() };
+        if unsatisfied(&mark.entries, &reading).is_empty() {
+            return (reading, None);
+        }
+        let failure = self.read_all(task, mark, kept.read, &mut reading).await.err();
+        (reading, failure)
+    }
+
+    async fn read_all(
+        &self,
+        task: Task<'_>,
+        mark: &Mark,
+        mut resume: Option<Progress>,
+        reading: &mut Reading,
+    ) -> Result<(), CallError> {
+        let Task { connection, service, .. } = task;
+        if service.is_whole() {
+            // There are no arguments to vary, so the one look comes late enough.
+            let settled = mark.entries.iter().map(Entry::settled).max().unwrap_or_default();
+            tokio::time::sleep(settled.since(self.clock.now())).await;
+            let everything = Window { start: 0, end: i64::MAX };
+            return self
+                .read_plans(task, everything, Asked::ByEntries { named: true, since: settled }, None, reading)
+                .await;
+        }
+        let since = since(connection, mark);
+        if service.uses_lastupdate() {
+            let left = unsatisfied(&mark.entries, reading);
+            let pulled =
+                |entry: &Entry| reading.evidence.iter().any(|read| read.since_last && read.began >= entry.settled());
+            // What is left may lack nothing but its window.
+            if !left.iter().all(pulled) {
+                // A read that was put down is gone on with, from where it was made; what came since is read after it.
+                let resumed = resume.take_if(|progress| progress.since().is_some());
+                let from = resumed.as_ref().and_then(Progress::since).unwrap_or(since);
+                self.read_plan(task, &Plan::since(from), resumed, reading).await?;
+            }
+        } else {
+            if service.longest_window_s().is_some() {
+                // Hours do not vary: one look, and that late enough.
+                let settled = mark.entries.iter().map(Entry::settled).max().unwrap_or_default();
+                tokio::time::sleep(settled.since(self.clock.now())).await;
+            }
+            self.read_windows(task, &mark.entries, Look::First, resume.take(), reading).await?;
+        }
+        let left = unsatisfied(&mark.entries, reading);
+        let Some(settled) = left.iter().map(Entry::settled).max() else { return Ok(()) };
+        // Nothing new where something was announced: give it time to settle, and look at the whole of it.
+        tokio::time::sleep(settled.since(self.clock.now())).await;
+        if service.uses_lastupdate() && left.iter().any(|entry| entry.window.is_none()) {
+            let plan = Plan::since(since - Duration::from_secs(1));
+            self.read_plan(task, &plan, None, reading).await?;
+        }
+        let named = unsatisfied(&left, reading);
+        self.read_windows(task, &named, Look::Again, resume, reading).await
+    }
+
+    /// Reads the windows of the entries whole: merged, and those left out that were read whole since.
+    async fn read_windows(
+        &self,
+        task: Task<'_>,
+        entries: &[Entry],
+        look: Look,
+        mut resume: Option<Progress>,
+        reading: &mut Reading,
+    ) -> Result<(), CallError> {
+        let left = unsatisfied(entries, reading);
+        if left.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now().as_secs();
+        let recent = Window::new(now - LOOKBACK_SECS, now);
+        let more = if look == Look::Again { 1 } else { 0 };
+        // Whether Withings has said that something is there, or we have seen it ourselves.
+        let named = left.iter().any(|entry| entry.notification().is_some());
+        let windows = left.iter().map(|entry| entry.window.unwrap_or(recent).padded(more));
+        let since = left.iter().map(Entry::settled).max().unwrap_or(self.clock.now());
+        for window in merged(windows.collect()) {
+            self.read_plans(task, window, Asked::ByEntries { named, since }, resume.take(), reading).await?;
+        }
+        Ok(())
+    }
+
     /// What the reading proves, and when the rest is due.
-    fn ending(&self, service: Service, mark: &Mark, reading: &Reading) -> Ending {
+    fn ending(&self, service: Service, mark: &Mark, reading: &Reading, failure: Option<&CallError>) -> Ending {
         let mut evidence = reading.evidence.clone();
-        if reading.failure.is_some() && !service.uses_lastupdate() {
+        if reading.later {
+            // It will be there some time; nothing is satisfied by its absence.
+            evidence.clear();
+        } else if failure.is_some() && !service.uses_lastupdate() {
             // A window is read in pieces, and a change in one of them says nothing of those that were not read.
             evidence.iter_mut().for_each(|piece| piece.changed.clear());
         }
         let (satisfied, left): (Vec<Entry>, Vec<Entry>) =
             mark.entries.iter().cloned().partition(|entry| satisfied(entry, &evidence));
-        let due = match &reading.failure {
-            Some(failure) => Some(self.clock.now() + back_off(failure, self.clock.now())),
-            // Everything was read and an entry is left: only time can be what it lacks.
-            None => left.iter().map(Entry::settled).max().map(|settled| settled.max(self.clock.now() + SAME_ARGUMENTS)),
-        };
         let cursor = reading.cursor.filter(|_| service.uses_lastupdate());
-        Ending { satisfied, due: if left.is_empty() { None } else { due }, cursor }
+        let now = self.clock.now();
+        let progress = serde_json::to_string(&Kept::of(reading, now)).ok();
+        if left.is_empty() {
+            return Ending { satisfied, cursor, progress, ..Ending::default() };
+        }
+        let failed = mark.failures.saturating_add(1);
+        let (due, failures) = match failure {
+            Some(failure) => self.back_off(failure, mark.failures),
+            None if reading.later => (now + pause(failed, &*self.dice), failed),
+            // Everything was read and an entry is left: only time can be what it lacks.
+            None => {
+                let settled = left.iter().map(Entry::settled).max().unwrap_or(now);
+                (settled.max(now + SAME_ARGUMENTS), 0)
+            }
+        };
+        let lane = lane_of(&left);
+        Ending { satisfied, due: Some(due), lane, cursor, progress, failures }
+    }
+
+    /// When a pull that failed is tried again, and how many failures count until then.
+    fn back_off(&self, failure: &CallError, failures: u32) -> (Timestamp, u32) {
+        let now = self.clock.now();
+        let failed = failures.saturating_add(1);
+        match failure {
+            CallError::Spent(free) => ((*free).max(now), failures),
+            CallError::Refreshing => (now + SAME_ARGUMENTS, failures),
+            CallError::Withings(error) => match error.class() {
+                Class::TooManyRequests { wait } => (now + wait, failures),
+                Class::SameArguments { .. } => (now + SAME_ARGUMENTS, failures),
+                _ => (now + pause(failed, &*self.dice), failed),
+            },
+            _ => (now + pause(failed, &*self.dice), failed),
+        }
     }
 }
 
-/// How long to leave a service alone after a failure.
-fn back_off(failure: &CallError, now: Timestamp) -> Duration {
-    match failure {
-        CallError::Spent(free) => free.since(now),
-        CallError::Refreshing | CallError::Store(_) => SAME_ARGUMENTS,
-        CallError::Reauthorise => STOPPED,
-        CallError::Withings(error) => match error.class() {
-            Class::TooManyRequests { wait } => wait,
-            Class::SameArguments { .. } => SAME_ARGUMENTS,
-            Class::Unauthorized | Class::Success | Class::Retry | Class::Unknown => RETRY,
-            Class::Scope | Class::Invalid | Class::InvalidCode | Class::InvalidRefreshToken => STOPPED,
-        },
-    }
+/// The highest lane that these are read in.
+fn lane_of(entries: &[Entry]) -> Lane {
+    entries.iter().map(|entry| entry.cause.lane()).min().unwrap_or(Lane::Live)
+}
+
+fn unsatisfied(entries: &[Entry], reading: &Reading) -> Vec<Entry> {
+    entries.iter().filter(|entry| !satisfied(entry, &reading.evidence)).cloned().collect()
+}
+
+/// From where `lastupdate` reads: the cursor less the overlap, or, before the first pull, the connection.
+fn since(connection: &Connection, mark: &Mark) -> Timestamp {
+    mark.cursor.map_or(connection.connected, Timestamp::from_secs) - OVERLAP
 }
 
 /// One line a pull, for the operator.
-fn log(connection: &Connection, service: Service, pull: &PullId, reading: &Reading, ending: &Ending, took: Duration) {
-    let (connection, service, took_ms) = (&connection.id, service.name(), took.as_millis());
-    let (pages, facts, changed, problems) = (reading.pages, reading.facts, reading.changed(), reading.problems);
-    let satisfied = ending.satisfied.len();
-    match &reading.failure {
+fn log(task: Task<'_>, reading: &Reading, failure: Option<&CallError>, satisfied: usize, took: Duration) {
+    let (connection, service, pull, lane) = (&task.connection.id, task.service.name(), task.pull, task.lane.name());
+    let Reading { calls, facts, written, problems, .. } = reading;
+    let took_ms = took.as_millis();
+    match failure {
         None => {
-            tracing::info!(%connection, service, %pull, pages, facts, changed, problems, satisfied, took_ms, "pulled")
+            tracing::info!(%connection, service, %pull, lane, calls, facts, written, problems, satisfied, took_ms, "pulled");
         }
         Some(error) => {
-            tracing::warn!(%connection, service, %pull, pages, facts, changed, problems, satisfied, took_ms, %error, "a pull was not completed");
+            tracing::warn!(%connection, service, %pull, lane, calls, facts, written, problems, satisfied, took_ms, %error, "a pull was not completed");
         }
     }
 }

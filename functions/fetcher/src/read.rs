@@ -1,197 +1,267 @@
-//! Which calls a service needs, page by page, and what they prove.
+//! Reading: one plan after the other, page by page, and what the answers prove.
 //!
-//! A service with `lastupdate` is read from its cursor first; then each window that a notification named and
-//! that showed nothing new is read whole. A service without it is read by those windows. What a read brought
-//! is stored before the next call is made, and before the cursor moves.
+//! What a page brought is stored before the next call is made, and before the cursor moves. A read that is cut
+//! short says how far it came ([`Progress`]), and the next one goes on from there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
-use afferent_domain::id::{ConnectionId, RecordId, UserId};
-use afferent_domain::mark::{Entry, Evidence, PADDING_SECS, satisfied};
-use afferent_domain::notification::{Window, day_window};
+use afferent_domain::id::{ConnectionId, PullId, RecordId, UserId};
+use afferent_domain::mark::{Evidence, PADDING_SECS};
+use afferent_domain::notification::Window;
 use afferent_domain::record::SyncKind;
 use afferent_domain::service::Service;
-use afferent_normalise::{Context, normalise};
+use afferent_gate::{Answered as Sent, CallError};
+use afferent_normalise::{Context, Of, normalise};
 use afferent_store::connections::Connection;
-use afferent_store::marks::Mark;
-use afferent_withings::{Body, Error, Request, Span, answer, auth, data};
+use afferent_withings::{Body, Error, Request, Span, Unsupported, answer, auth, data};
+use serde::{Deserialize, Serialize};
 
 use crate::Fetcher;
-use crate::accept::zone;
-use crate::gate::CallError;
+use crate::plan::{Judge, Plan};
+use crate::write::{CLOCKS_APART, Details, Storing};
 
-/// How far back of the newest `modified` the next `lastupdate` goes: rows are modified while a pull runs,
-/// and a row that is read again unchanged writes nothing.
-const OVERLAP: Duration = Duration::from_secs(15 * 60);
+/// What a signed service is read for that is asked without a window.
+const LOOKBACK: Duration = DAY;
 
-/// What a service without `lastupdate` is read for when no window was named.
-const LOOKBACK_SECS: i64 = 24 * 3600;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The most pages of one read. A server that always says `more` must not hold an invocation for ever.
 const MAX_PAGES: usize = 1_000;
 
-/// How often a read of several pages is begun anew because rows moved.
+/// How often a read is begun anew because rows moved, or somebody else stored something newer.
 const MAX_ROUNDS: usize = 3;
 
-/// What came of reading a service.
-#[derive(Debug, Default)]
-pub struct Reading {
-    /// One per read that was completed.
-    pub evidence: Vec<Evidence>,
-    /// The new cursor.
-    pub cursor: Option<i64>,
-    /// Answers that came.
-    pub pages: usize,
-    /// Facts in them.
-    pub facts: usize,
-    /// Rows that could not be understood.
-    pub problems: usize,
-    /// Why it stopped before the end.
-    pub failure: Option<CallError>,
-}
+/// The most records of a first page that are compared with it again.
+const MOST_ROWS: usize = 300;
 
-impl Reading {
-    /// How many facts were new or changed.
-    #[must_use]
-    pub fn changed(&self) -> usize {
-        self.evidence.iter().map(|evidence| evidence.changed.len()).sum()
-    }
-}
+/// The most records that are remembered of the pages of a read that is put down (30 bytes each, in an item).
+const MOST_FOUND: usize = 3_000;
 
-/// Whether a window was asked for just now: Withings refuses the same arguments within 10 s, so the second
-/// look asks for a little more.
-#[derive(Clone, Copy)]
-enum Look {
-    First,
-    Again,
-}
-
-/// What is read for whom, and until when.
+/// What is read for whom, why, and until when.
 #[derive(Clone, Copy)]
 pub(crate) struct Task<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) service: Service,
+    pub(crate) lane: Lane,
+    /// The backfill run that it is part of.
+    pub(crate) run: Option<&'a str>,
+    /// Whether the details of what is new or changed are to be read, however old it is.
+    pub(crate) details: bool,
+    /// Whether what is stored and does not come is put in doubt.
+    pub(crate) compare: bool,
+    pub(crate) pull: &'a PullId,
     pub(crate) until: Timestamp,
 }
 
-/// What the pages of one read were.
-#[derive(Default)]
-struct Pages {
-    count: usize,
-    /// The records of the first page, each as of its last change.
-    first: BTreeSet<(RecordId, Option<i64>)>,
+/// What came of reading a service.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    /// One per read that was completed.
+    pub(crate) evidence: Vec<Evidence>,
+    /// The greatest `modified` of reads that were completed.
+    pub(crate) cursor: Option<i64>,
+    /// Every record that an answer contained.
+    pub(crate) found: BTreeSet<RecordId>,
+    /// Answers that came.
+    pub(crate) calls: usize,
+    /// Facts in them.
+    pub(crate) facts: usize,
+    /// Facts that were new or changed, also those of reads that were cut short.
+    pub(crate) written: usize,
+    /// Rows that could not be understood.
+    pub(crate) problems: usize,
+    /// Something is there that cannot be read yet.
+    pub(crate) later: bool,
+    /// How far a read came that was cut short.
+    pub(crate) progress: Option<Progress>,
+}
+
+/// Who wants a window read.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    /// Nobody but us.
+    ByOurselves,
+    /// Entries of a mark.
+    ByEntries {
+        /// Whether Withings said that there is something in the window.
+        named: bool,
+        /// Reads that began before are not good enough for all of them.
+        since: Timestamp,
+    },
+}
+
+impl Asked {
+    const fn is_named(self) -> bool {
+        matches!(self, Self::ByEntries { named: true, .. })
+    }
+
+    fn is_answered(self, plan: &Plan, evidence: &[Evidence]) -> bool {
+        let (Self::ByEntries { since, .. }, Some(window)) = (self, plan.whole) else { return false };
+        let covers = |whole: &Window| whole.start <= window.start && whole.end >= window.end;
+        evidence.iter().any(|read| read.began >= since && read.whole.iter().any(covers))
+    }
+}
+
+/// How far a read of several pages came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// What was asked for, so that nothing else is gone on with.
+    span: String,
+    /// Where the next page begins.
+    offset: i64,
+    began: Timestamp,
     newest: Option<i64>,
+    pages: usize,
+    /// The instants (epoch seconds) of what was new or changed on the pages before.
+    changed: BTreeSet<i64>,
+    /// Records of the first page, each as of its last change.
+    first: BTreeSet<(RecordId, Option<i64>)>,
+    /// The records of the pages before, where stored ones are held against them.
+    #[serde(default)]
+    found: BTreeSet<RecordId>,
+}
+
+impl Progress {
+    fn begin(span: &Span, now: Timestamp) -> Self {
+        let (changed, first, found) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { span: words(span), offset: 0, began: now, newest: None, pages: 0, changed, first, found }
+    }
+
+    /// As an item keeps it.
+    pub(crate) fn to_text(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+
+    /// Reads what [`Self::to_text`] wrote; `None` for anything else: then the read begins anew.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Whether it is of a read of this span.
+    fn is_of(&self, span: &Span) -> bool {
+        self.span == words(span)
+    }
+
+    /// From where a `lastupdate` read was made that it is of.
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        self.span.strip_prefix("since ")?.parse().ok().map(Timestamp::from_secs)
+    }
 }
 
 /// What one answer was.
-struct Taken {
+struct Answered {
     rows: BTreeSet<(RecordId, Option<i64>)>,
     newest: Option<i64>,
-}
-
-/// One read: what to ask, and the window that it reads whole.
-struct Plan {
-    span: Span,
-    whole: Option<Window>,
+    stale: bool,
 }
 
 impl Fetcher {
-    /// Reads the service for the mark's entries. What was stored before a failure stays stored; the evidence is of
-    /// the reads that were completed.
-    pub(crate) async fn read(&self, task: Task<'_>, mark: &Mark) -> Reading {
-        let mut reading = Reading { cursor: mark.cursor, ..Reading::default() };
-        if let Err(failure) = self.read_all(task, mark, &mut reading).await {
-            reading.failure = Some(failure);
-        }
-        reading
+    /// Reads a window of the service whole. What was stored before a failure stays stored.
+    ///
+    /// # Errors
+    /// Why it stopped; `reading.progress` then says where to go on (`resume`).
+    pub(crate) async fn read_window(
+        &self,
+        task: Task<'_>,
+        window: Window,
+        resume: Option<Progress>,
+        reading: &mut Reading,
+    ) -> Result<(), CallError> {
+        self.read_plans(task, window, Asked::ByOurselves, resume, reading).await
     }
 
-    async fn read_all(&self, task: Task<'_>, mark: &Mark, reading: &mut Reading) -> Result<(), CallError> {
-        let Task { connection, service, .. } = task;
-        if service == Service::Getdevice {
-            // Every device, whatever was named. It has no arguments to vary, so the one look comes late enough.
-            let settled = mark.entries.iter().map(Entry::settled).max().unwrap_or_default();
-            tokio::time::sleep(settled.since(self.clock.now())).await;
-            let plan = Plan { span: Span::Whole, whole: Some(Window::new(0, i64::MAX)) };
-            return self.read_span(task, &plan, reading).await;
-        }
-        let since = since(connection, mark);
-        if service.uses_lastupdate() {
-            let plan = Plan { span: Span::Since(since), whole: None };
-            self.read_span(task, &plan, reading).await?;
+    /// The same for the entries of a mark: plans that were read whole since the last of them came are left out.
+    pub(crate) async fn read_plans(
+        &self,
+        task: Task<'_>,
+        window: Window,
+        asked: Asked,
+        mut resume: Option<Progress>,
+        reading: &mut Reading,
+    ) -> Result<(), CallError> {
+        let began = self.clock.now();
+        if task.service.is_signal() {
+            self.read_signals(task, window, reading).await?;
         } else {
-            for plan in self.windows(connection, service, &mark.entries, Look::First) {
-                self.read_span(task, &plan, reading).await?;
+            let mut plans: VecDeque<Plan> =
+                self.plans(task.connection, task.service, window, asked.is_named()).await?.into();
+            while let Some(plan) = plans.pop_front() {
+                if asked.is_answered(&plan, &reading.evidence) {
+                    continue;
+                }
+                let progress = resume.take_if(|progress| progress.is_of(&plan.span));
+                match self.read_plan(task, &plan, progress, reading).await {
+                    Err(CallError::Withings(Error::TooLong)) if plan.halves().is_some() => {
+                        plan.halves().into_iter().flatten().rev().for_each(|half| plans.push_front(half));
+                    }
+                    other => other?,
+                }
             }
         }
-        let left: Vec<Entry> =
-            mark.entries.iter().filter(|entry| !satisfied(entry, &reading.evidence)).cloned().collect();
-        let Some(settled) = left.iter().map(Entry::settled).max() else { return Ok(()) };
-        // Nothing new where something was announced: give it time to settle, and look at the whole of it.
-        tokio::time::sleep(settled.since(self.clock.now())).await;
-        if service.uses_lastupdate() && left.iter().any(|entry| entry.window.is_none()) {
-            let plan = Plan { span: Span::Since(since - Duration::from_secs(1)), whole: None };
-            self.read_span(task, &plan, reading).await?;
-        }
-        let named: Vec<Entry> = left.into_iter().filter(|entry| !satisfied(entry, &reading.evidence)).collect();
-        if named.is_empty() {
-            return Ok(());
-        }
-        for plan in self.windows(connection, service, &named, Look::Again) {
-            self.read_span(task, &plan, reading).await?;
-        }
+        // Between the days and nights that were asked for there is nothing to read.
+        let whole = vec![window.padded(PADDING_SECS)];
+        reading.evidence.push(Evidence { began, whole, ..Evidence::default() });
         Ok(())
     }
 
-    /// The reads that cover the entries' windows: padded, merged, and cut to what the service takes.
-    fn windows(&self, connection: &Connection, service: Service, entries: &[Entry], look: Look) -> Vec<Plan> {
-        let now = self.clock.now().as_secs();
-        let recent = Window::new(now - LOOKBACK_SECS, now);
-        let by_hour = service.longest_window_s().is_some();
-        let more = match (look, by_hour) {
-            (Look::First, _) => 0,
-            (Look::Again, false) => 1,
-            (Look::Again, true) => 3600,
-        };
-        let windows = entries.iter().map(|entry| entry.window.unwrap_or(recent).padded(PADDING_SECS + more));
-        // Widened before they are merged: two of one hour are one call.
-        let windows = windows.map(|window| if by_hour { whole_hours(window) } else { window });
-        merged(windows.collect())
-            .into_iter()
-            .flat_map(|window| cut(window, service.longest_window_s()))
-            .map(|window| plan(service, window, connection))
-            .collect()
-    }
-
-    /// Reads a span to its last page. Rows may move under the offset while pages are read, and one of them be
+    /// Reads a plan to its last page. Rows may move under the offset while pages are read, and one of them be
     /// missed; so after several pages the first is read again, and if it has changed, all of them.
-    async fn read_span(&self, task: Task<'_>, plan: &Plan, reading: &mut Reading) -> Result<(), CallError> {
-        let mut evidence = Evidence { began: self.clock.now(), ..Evidence::default() };
-        let mut newest = None;
+    pub(crate) async fn read_plan(
+        &self,
+        task: Task<'_>,
+        plan: &Plan,
+        resume: Option<Progress>,
+        reading: &mut Reading,
+    ) -> Result<(), CallError> {
+        let problems = reading.problems;
+        let mut at = resume.unwrap_or_else(|| Progress::begin(&plan.span, self.clock.now()));
+        let changed = at.changed.iter().map(|secs| Timestamp::from_secs(*secs)).collect();
+        let mut evidence = Evidence { began: at.began, changed, ..Evidence::default() };
+        reading.found.append(&mut at.found);
         let mut span = plan.span.clone();
         for _ in 0..MAX_ROUNDS {
-            let request = self.request(task, &span).await?;
-            let pages = self.read_pages(task, plan, request, reading, &mut evidence).await?;
-            newest = newest.max(pages.newest);
-            if pages.count > 1 {
-                // A little more is asked for than the first time: Withings refuses the same arguments within 10 s.
-                span = widened(&span);
+            let stale = match self.read_pages(task, plan, &span, &mut at, reading, &mut evidence).await {
+                Ok(stale) => stale,
+                Err(error) => {
+                    reading.progress = kept(task, at, plan, &evidence, &reading.found);
+                    return Err(error);
+                }
+            };
+            // A little more is asked for than the first time: Withings refuses the same arguments within 10 s.
+            span = widened(&span);
+            if stale {
+                tokio::time::sleep(CLOCKS_APART).await;
+                at = Progress::begin(&span, at.began);
+                continue;
+            }
+            if at.pages > 1 {
                 let request = self.request(task, &span).await?;
-                let body = self.gate.call(&task.connection.account, Lane::Live, &request, task.until).await?;
-                let again = self.take(task, plan, &body, reading, &mut evidence).await?;
-                if !pages.first.is_subset(&again.rows) {
+                let again = match self.take(task, plan, &request, reading, &mut evidence).await {
+                    Ok(again) => again,
+                    Err(error) => {
+                        // Goes on with the last page.
+                        reading.progress = kept(task, at, plan, &evidence, &reading.found);
+                        return Err(error);
+                    }
+                };
+                if again.stale || !at.first.is_subset(&again.rows) {
                     span = widened(&span);
+                    at = Progress::begin(&span, at.began);
                     continue;
                 }
             }
             // Not page by page: rows come in an order of their own, and the cursor covers all below it.
-            reading.cursor = reading.cursor.max(newest);
+            reading.cursor = reading.cursor.max(at.newest);
             match plan.whole {
                 Some(window) => evidence.whole.push(window),
                 None => evidence.since_last = true,
+            }
+            // A row that could not be understood is there all the same.
+            if task.compare && reading.problems == problems {
+                self.compare(task, plan, &reading.found, evidence.began).await?;
             }
             reading.evidence.push(evidence);
             return Ok(());
@@ -199,85 +269,137 @@ impl Fetcher {
         Err(CallError::Withings(Error::Lacks("pages that stand still")))
     }
 
+    /// Reads on from `at` to the last page; tells whether something was stored meanwhile that may be newer.
     async fn read_pages(
         &self,
         task: Task<'_>,
         plan: &Plan,
-        mut request: Request,
+        span: &Span,
+        at: &mut Progress,
         reading: &mut Reading,
         evidence: &mut Evidence,
-    ) -> Result<Pages, CallError> {
-        let mut pages = Pages::default();
+    ) -> Result<bool, CallError> {
+        let mut stale = false;
         loop {
-            let body = self.gate.call(&task.connection.account, Lane::Live, &request, task.until).await?;
+            let mut request = self.request(task, span).await?;
+            if at.offset > 0 {
+                request = request.page(at.offset);
+            }
+            let Sent { body, sent } =
+                self.gate.answered(&task.connection.account, task.lane, &request, task.until).await?;
+            if at.pages == 0 {
+                // Not when it began to wait for its turn.
+                (at.began, evidence.began) = (sent, sent);
+            }
             let next = body.page()?;
-            let taken = self.take(task, plan, &body, reading, evidence).await?;
-            pages.newest = pages.newest.max(taken.newest);
-            if pages.count == 0 {
-                pages.first = taken.rows;
+            let answered = self.bring(task, plan, &body, sent, reading, evidence).await?;
+            stale |= answered.stale;
+            at.newest = at.newest.max(answered.newest);
+            if at.pages == 0 {
+                at.first = answered.rows.into_iter().take(MOST_ROWS).collect();
             }
-            pages.count += 1;
+            at.pages += 1;
             if !next.more {
-                return Ok(pages);
+                return Ok(stale);
             }
-            if pages.count == MAX_PAGES {
+            if at.pages >= MAX_PAGES {
                 return Err(CallError::Withings(Error::Lacks("a last page")));
             }
-            request = request.page(next.offset);
+            at.offset = next.offset;
         }
     }
 
-    /// Stores what one answer brought.
     async fn take(
         &self,
         task: Task<'_>,
         plan: &Plan,
-        body: &Body,
+        request: &Request,
         reading: &mut Reading,
         evidence: &mut Evidence,
-    ) -> Result<Taken, CallError> {
-        let mut brought = normalise(&self.context(task.connection), task.service, body, &[]);
+    ) -> Result<Answered, CallError> {
+        let Sent { body, sent } = self.gate.answered(&task.connection.account, task.lane, request, task.until).await?;
+        self.bring(task, plan, &body, sent, reading, evidence).await
+    }
+
+    /// Stores what one answer brought.
+    async fn bring(
+        &self,
+        task: Task<'_>,
+        plan: &Plan,
+        body: &Body,
+        sent: Timestamp,
+        reading: &mut Reading,
+        evidence: &mut Evidence,
+    ) -> Result<Answered, CallError> {
+        let of = match task.service {
+            Service::SleepGet => Of::Nights(&plan.nights),
+            _ => Of::Nothing,
+        };
+        let mut brought = normalise(&self.context(task.connection, task.run), task.service, body, of);
         if let (Some(_), Some(window)) = (task.service.longest_window_s(), plan.whole) {
             // An interval that reaches over the window's end brings the first minutes of an hour not asked for.
             brought
                 .facts
                 .retain(|fact| fact.series.is_none() || window.contains(Timestamp::from_millis(fact.effective_ms)));
         }
-        reading.pages += 1;
+        reading.calls += 1;
         reading.facts += brought.facts.len();
         reading.problems += brought.problems.len();
         for problem in &brought.problems {
             tracing::warn!(connection = %task.connection.id, service = task.service.name(), %problem, "a row could not be understood");
         }
         let rows = brought.facts.iter().map(|fact| (fact.record.clone(), fact.source.modified)).collect();
-        evidence.changed.extend(self.store(brought.facts, SyncKind::Live).await?);
-        Ok(Taken { rows, newest: brought.newest_modified })
+        reading.found.extend(brought.facts.iter().map(|fact| fact.record.clone()));
+        let stored = self.store(brought.facts, self.storing(task, sent)).await?;
+        reading.written += stored.changed.len();
+        evidence.changed.extend(stored.changed);
+        Ok(Answered { rows, newest: brought.newest_modified, stale: stored.stale })
+    }
+
+    pub(crate) fn storing<'a>(&self, task: Task<'a>, sent: Timestamp) -> Storing<'a> {
+        let details = task.service.details().filter(|service| self.signals || !service.is_signal());
+        let since = match task.run {
+            _ if task.details => Timestamp::default(),
+            // What happens while the person connects is a run's to find or a notification's, whichever is first.
+            Some(_) => task.connection.connected - DAY,
+            None => Timestamp::from_millis(i64::MAX),
+        };
+        Storing {
+            synckind: if task.run.is_some() { SyncKind::Backfill } else { SyncKind::Live },
+            sent,
+            details: details.map(|service| Details {
+                connection: task.connection,
+                service,
+                pull: task.pull,
+                lane: task.lane,
+                since,
+            }),
+        }
     }
 
     async fn request(&self, task: Task<'_>, span: &Span) -> Result<Request, CallError> {
-        let unsupported = |_| CallError::Withings(Error::Transport(afferent_http::HttpError::Request));
         if task.service != Service::AnswersGet {
             return data::read(task.service, span).map_err(unsupported);
         }
         let (start, end) = match span {
             Span::Window { start, end } => (*start, Some(*end)),
-            _ => (self.clock.now() - Duration::from_secs(LOOKBACK_SECS.unsigned_abs()), None),
+            _ => (self.clock.now() - LOOKBACK, None),
         };
         let account = &task.connection.account;
         let userid = account.userid.parse().map_err(|_| CallError::Withings(Error::Lacks("userid")))?;
-        let nonce = auth::nonce(&self.gate.app, self.clock.now());
-        let nonce = self.gate.call(account, Lane::Live, &nonce, task.until).await?;
+        let nonce = auth::nonce(self.gate.app(), self.clock.now());
+        let nonce = self.gate.call(account, task.lane, &nonce, task.until).await?;
         let nonce = answer::token::read_nonce(&nonce)?;
-        Ok(data::answers(&self.gate.app, &nonce, userid, start, end))
+        Ok(data::answers(self.gate.app(), &nonce, userid, start, end))
     }
 
-    pub(crate) fn context(&self, connection: &Connection) -> Context {
+    pub(crate) fn context(&self, connection: &Connection, run: Option<&str>) -> Context {
         Context {
             user: connection.user.clone(),
             connection: connection.id.clone(),
             timezone: connection.tz.clone(),
             now: self.clock.now(),
-            run: None,
+            run: run.map(str::to_owned),
         }
     }
 
@@ -288,8 +410,39 @@ impl Fetcher {
     }
 }
 
+/// A request that we cannot make is our own mistake.
+pub(crate) fn unsupported(_: Unsupported) -> CallError {
+    CallError::Withings(Error::Transport(afferent_http::HttpError::Request))
+}
+
+/// What the next read can go on with. Of a span that was widened the offsets are not those of the plan's own; where the
+/// answer is held against what is stored, all that came must be remembered.
+fn kept(
+    task: Task<'_>,
+    mut at: Progress,
+    plan: &Plan,
+    evidence: &Evidence,
+    found: &BTreeSet<RecordId>,
+) -> Option<Progress> {
+    at.changed = evidence.changed.iter().map(|at| at.as_secs()).take(MOST_ROWS).collect();
+    let held_against = task.compare && plan.judge != Judge::Nothing;
+    if held_against {
+        at.found.clone_from(found);
+    }
+    (at.is_of(&plan.span) && at.pages > 0 && at.found.len() <= MOST_FOUND).then_some(at)
+}
+
+fn words(span: &Span) -> String {
+    match span {
+        Span::Since(at) => format!("since {}", at.as_secs()),
+        Span::Window { start, end } => format!("window {} {}", start.as_secs(), end.as_secs()),
+        Span::Days { first, last } => format!("days {first} {last}"),
+        Span::Whole => "whole".to_owned(),
+    }
+}
+
 /// The same span and a little more: a second, or a day where it is asked by days.
-fn widened(span: &Span) -> Span {
+pub(crate) fn widened(span: &Span) -> Span {
     let second = Duration::from_secs(1);
     match span {
         Span::Since(at) => Span::Since(*at - second),
@@ -302,82 +455,18 @@ fn widened(span: &Span) -> Span {
     }
 }
 
-/// From where `lastupdate` reads: the cursor less the overlap, or, before the first pull, the connection.
-fn since(connection: &Connection, mark: &Mark) -> Timestamp {
-    mark.cursor.map_or(connection.connected, Timestamp::from_secs) - OVERLAP
-}
-
-/// Windows without overlaps, in order.
-fn merged(mut windows: Vec<Window>) -> Vec<Window> {
-    windows.sort();
-    let mut merged: Vec<Window> = Vec::new();
-    for window in windows {
-        match merged.last_mut() {
-            Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
-            _ => merged.push(window),
-        }
-    }
-    merged
-}
-
-/// The window widened to whole UTC hours: samples are records by the hour, and half an hour would overwrite
-/// the whole one.
-fn whole_hours(window: Window) -> Window {
-    let (start, end) =
-        afferent_normalise::whole_hours(Timestamp::from_secs(window.start), Timestamp::from_secs(window.end));
-    // The end of a window is included, and the next hour is not this one's.
-    Window::new(start.as_secs(), end.as_secs() - 1)
-}
-
-/// The window in pieces of at most `longest` seconds (Withings would cut the rest off without a word).
-fn cut(window: Window, longest: Option<i64>) -> Vec<Window> {
-    let Some(longest) = longest.filter(|longest| *longest > 0) else { return vec![window] };
-    let mut pieces = Vec::new();
-    let mut start = window.start;
-    loop {
-        let end = window.end.min(start.saturating_add(longest - 1));
-        pieces.push(Window { start, end });
-        if end >= window.end {
-            return pieces;
-        }
-        start = end + 1;
-    }
-}
-
-/// The read of one window. Services that are asked by local day are asked for every day that the window
-/// touches, and a day more on both sides: rows carry their own time zones.
-fn plan(service: Service, window: Window, connection: &Connection) -> Plan {
-    if !service.windows_are_days() {
-        let (start, end) = (Timestamp::from_secs(window.start), Timestamp::from_secs(window.end));
-        return Plan { span: Span::Window { start, end }, whole: Some(window) };
-    }
-    let tz = zone(connection);
-    let day = |secs: i64, days: i64| {
-        let at = jiff::Timestamp::from_second(secs).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        at.to_zoned(tz.clone()).date().saturating_add(jiff::Span::new().days(days))
-    };
-    let (first, last) = (day(window.start, -1), day(window.end, 1));
-    let whole = day_window(first, &tz).zip(day_window(last, &tz));
-    Plan {
-        span: Span::Days { first: first.to_string(), last: last.to_string() },
-        whole: whole.map(|(first, last)| Window::new(first.start, last.end)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn windows_that_touch_are_read_once() {
-        let windows = vec![Window::new(50, 60), Window::new(0, 10), Window::new(5, 20)];
-        assert_eq!(merged(windows), [Window::new(0, 20), Window::new(50, 60)]);
-    }
-
-    #[test]
-    fn a_window_is_cut_into_pieces_without_gap_or_overlap() {
-        let pieces = cut(Window::new(0, 25), Some(10));
-        assert_eq!(pieces, [Window::new(0, 9), Window::new(10, 19), Window::new(20, 25)]);
-        assert_eq!(cut(Window::new(0, 25), None), [Window::new(0, 25)]);
+    fn a_read_goes_on_only_with_what_it_was_of() {
+        let span = Span::Since(Timestamp::from_secs(1_789_625_130));
+        let progress = Progress { offset: 300, pages: 1, ..Progress::begin(&span, Timestamp::from_secs(5)) };
+        let read = Progress::from_text(&progress.to_text().unwrap()).unwrap();
+        assert_eq!(read, progress);
+        assert!(read.is_of(&span) && !read.is_of(&widened(&span)));
+        assert_eq!(read.since(), Some(Timestamp::from_secs(1_789_625_130)));
+        assert_eq!(Progress::from_text("{}"), None);
     }
 }

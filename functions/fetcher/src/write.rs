@@ -2,15 +2,23 @@
 //! written.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use afferent_domain::Timestamp;
-use afferent_domain::id::{RecordId, UserId};
+use afferent_domain::budget::Lane;
+use afferent_domain::id::{PullId, RecordId, UserId};
+use afferent_domain::mark::{Cause, Entry};
+use afferent_domain::notification::Window;
 use afferent_domain::record::{Change, Fact, Record, SyncKind, revise};
+use afferent_domain::service::Service;
 use afferent_store::StoreError;
+use afferent_store::connections::Connection;
 use afferent_store::records::Written;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::Fetcher;
+use crate::plan::{cut, merged};
+use crate::pull::LEASE;
 
 /// How many writes are under way at once.
 const WRITES: usize = 8;
@@ -18,50 +26,172 @@ const WRITES: usize = 8;
 /// How often a record is compared again because somebody else wrote it meanwhile.
 const ROUNDS: usize = 5;
 
+/// How far the clocks of two invocations may be apart.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_millis(200);
+
+/// The longest window of details that is marked as one, in seconds: a call a day or a night, and each entry is struck
+/// out by itself.
+const LONGEST_DETAILS: i64 = 7 * DAY;
+
+const DAY: i64 = 24 * 3600;
+
+/// How facts are stored.
+#[derive(Clone, Copy)]
+pub(crate) struct Storing<'a> {
+    pub(crate) synckind: SyncKind,
+    /// When the call was sent that brought them. What was stored since may be newer than the answer.
+    pub(crate) sent: Timestamp,
+    /// The service that holds the details of those that are new or changed, if they are to be read.
+    pub(crate) details: Option<Details<'a>>,
+}
+
+/// Whose details are read where, and for which pull.
+#[derive(Clone, Copy)]
+pub(crate) struct Details<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) service: Service,
+    pub(crate) pull: &'a PullId,
+    pub(crate) lane: Lane,
+    /// Nothing that ended before.
+    pub(crate) since: Timestamp,
+}
+
+/// What came of storing.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    /// The instants of the facts that were new or changed.
+    pub(crate) changed: Vec<Timestamp>,
+    /// Whether a record was stored by somebody else after the call was sent, and differs: which of the two
+    /// answers is the newer one only another call can tell.
+    pub(crate) stale: bool,
+}
+
+enum One {
+    Unchanged,
+    Changed(Timestamp),
+    Stale,
+}
+
 impl Fetcher {
-    /// Brings the records to `facts`; tells the instants of those that were new or changed. Of facts about
-    /// the same record the last counts.
+    /// Brings the records to `facts`. Of facts about the same record the last counts.
+    ///
+    /// The details of what is new or changed are marked before it is stored, because dying in between must not lose
+    /// them, and once more after it: a pull that came in between read the details of what was stored before.
     ///
     /// # Errors
     /// The table is out of reach. What is stored by then stays: doing it again writes the rest.
-    pub(crate) async fn store(&self, facts: Vec<Fact>, synckind: SyncKind) -> Result<Vec<Timestamp>, StoreError> {
+    pub(crate) async fn store(&self, facts: Vec<Fact>, how: Storing<'_>) -> Result<Stored, StoreError> {
         let mut by_user: HashMap<UserId, HashMap<RecordId, Fact>> = HashMap::new();
         for fact in facts {
             by_user.entry(fact.user.clone()).or_default().insert(fact.record.clone(), fact);
         }
-        let mut changed = Vec::new();
+        let mut done = Stored::default();
         for (user, mut facts) in by_user {
             let mut ids: Vec<RecordId> = facts.keys().cloned().collect();
             // Begun in the order of their time, so that a journal reads roughly like a diary.
             ids.sort_by_key(|id| (facts.get(id).map(|fact| fact.effective_ms), id.clone()));
             let mut stored = self.records.get_many(&user, &ids).await?;
+            let mut detailed: Vec<Window> = Vec::new();
+            if let Some(details) = how.details {
+                let changed = facts.values().filter(|fact| {
+                    let change = revise(stored.get(&fact.record), (*fact).clone(), how.sent, how.synckind);
+                    change != Change::Unchanged
+                });
+                let windows = changed.filter_map(|fact| fact.effective.span_secs());
+                let windows = windows.filter(|(_, end)| *end >= details.since.as_secs());
+                detailed = windows.map(|(start, end)| Window::new(start, end)).collect();
+                self.mark_details(details, detailed.clone()).await?;
+            }
             let writes = ids.into_iter().filter_map(|id| Some((stored.remove(&id), facts.remove(&id)?)));
-            let writes: Vec<Option<Timestamp>> = stream::iter(writes)
-                .map(|(stored, fact)| self.store_one(stored, fact, synckind))
+            let writes: Vec<One> = stream::iter(writes)
+                .map(|(stored, fact)| self.store_one(stored, fact, how))
                 .buffered(WRITES)
                 .try_collect()
                 .await?;
-            changed.extend(writes.into_iter().flatten());
+            for one in writes {
+                match one {
+                    One::Unchanged => {}
+                    One::Changed(at) => done.changed.push(at),
+                    One::Stale => done.stale = true,
+                }
+            }
+            if let Some(details) = how.details {
+                self.mark_details(details, detailed).await?;
+            }
         }
-        Ok(changed)
+        Ok(done)
     }
 
-    async fn store_one(
-        &self,
-        mut stored: Option<Record>,
-        fact: Fact,
-        synckind: SyncKind,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    /// Stores facts of our own, or of a notification: there is no call whose answer could be overtaken.
+    pub(crate) async fn store_own(&self, facts: Vec<Fact>) -> Result<(), StoreError> {
+        let sent = Timestamp::from_millis(i64::MAX);
+        self.store(facts, Storing { synckind: SyncKind::Live, sent, details: None }).await.map(drop)
+    }
+
+    /// Marks the service that holds the details of rows that lie in `windows`, in pieces that an invocation can read.
+    pub(crate) async fn mark_details(&self, details: Details<'_>, windows: Vec<Window>) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for window in pieces(windows) {
+            let cause = Cause::Summary(details.pull.clone(), details.lane);
+            let entry = Entry { cause, received: now, window: Some(window) };
+            self.connections.mark(&details.connection.id, details.service, &entry, now + LEASE).await?;
+        }
+        Ok(())
+    }
+
+    async fn store_one(&self, mut stored: Option<Record>, fact: Fact, how: Storing<'_>) -> Result<One, StoreError> {
         let at = Timestamp::from_millis(fact.effective_ms);
         for _ in 0..ROUNDS {
-            match revise(stored.as_ref(), fact.clone(), self.clock.now(), synckind) {
-                Change::Unchanged => return Ok(None),
-                Change::Write(record) => match self.records.put(&record).await? {
-                    Written::Stored => return Ok(Some(at)),
-                    Written::Overtaken => stored = self.records.get(&fact.user, &fact.record).await?,
-                },
+            match revise(stored.as_ref(), fact.clone(), self.clock.now(), how.synckind) {
+                Change::Unchanged => return Ok(One::Unchanged),
+                Change::Write(record) => {
+                    let since = |stored: &Record| Timestamp::from_millis(stored.changed_ms) + CLOCKS_APART;
+                    if stored.as_ref().is_some_and(|stored| since(stored) > how.sent && stored.digest != record.digest)
+                    {
+                        return Ok(One::Stale);
+                    }
+                    match self.records.put(&record).await? {
+                        Written::Stored => return Ok(One::Changed(at)),
+                        Written::Overtaken => stored = self.records.get(&fact.user, &fact.record).await?,
+                    }
+                }
             }
         }
         Err(StoreError::Conflict { operation: "PutItem" })
+    }
+}
+
+/// Windows that lie within a day of each other taken together, none longer than [`LONGEST_DETAILS`].
+fn pieces(windows: Vec<Window>) -> Vec<Window> {
+    let mut pieces: Vec<Window> = Vec::new();
+    for window in merged(windows).into_iter().flat_map(|window| cut(window, LONGEST_DETAILS)) {
+        match pieces.last_mut() {
+            Some(last) if window.start - last.end <= DAY && window.end - last.start < LONGEST_DETAILS => {
+                last.end = window.end;
+            }
+            _ => pieces.push(window),
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_year_of_nights_is_marked_in_pieces_of_at_most_a_week() {
+        let night = |number: i64| Window::new(number * DAY, number * DAY + 8 * 3600);
+        let pieces = pieces((0..180).map(night).collect());
+        assert!(pieces.iter().all(|piece| piece.end - piece.start < LONGEST_DETAILS));
+        assert_eq!(pieces.len(), 26);
+        let covered = |night: Window| pieces.iter().any(|piece| piece.start <= night.start && piece.end >= night.end);
+        assert!((0..180).map(night).all(covered));
+    }
+
+    #[test]
+    fn a_window_of_months_is_cut() {
+        let pieces = pieces(vec![Window::new(0, 30 * DAY)]);
+        assert_eq!((pieces.len(), pieces[0].start, pieces[4].end), (5, 0, 30 * DAY));
     }
 }

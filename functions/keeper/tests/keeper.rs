@@ -9,7 +9,7 @@ use afferent_domain::delivery::{Delivery, Key, Place, State};
 use afferent_domain::endpoint::{Endpoint, EndpointUrl, Standing};
 use afferent_domain::filter::{Pattern, Scope};
 use afferent_domain::id::{ConnectionId, EndpointId, EventId, NotificationId, RecordId, UserId};
-use afferent_domain::mark::Entry;
+use afferent_domain::mark::{Cause, Entry};
 use afferent_domain::record::change_bucket;
 use afferent_domain::schedule::RetryPolicy;
 use afferent_domain::service::Service;
@@ -256,7 +256,7 @@ async fn a_pull_whose_mark_is_due_gets_a_message_and_is_then_left_alone_for_a_wh
     let now = stack.simulation.clock.now();
     let client = afferent_store::client(&stack.simulation.rim.aws);
     let connections = Connections::new(client, "afferent-connections".to_owned());
-    let entry = Entry { notification: NotificationId::from("ntf_1"), received: now, window: None };
+    let entry = Entry { cause: Cause::Notification(NotificationId::from("ntf_1")), received: now, window: None };
     let (connection, due) = (ConnectionId::from("con_1"), now + Duration::from_secs(60));
     connections.mark(&connection, Service::Getmeas, &entry, due).await.unwrap();
     assert_eq!(stack.minute().await["pulls"], 0);

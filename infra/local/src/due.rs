@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
+use afferent_domain::duty::Family;
 use dynoxide::AttributeValue;
 use serde_json::{Value, json};
 
@@ -15,11 +16,14 @@ use crate::template::Table;
 /// The index's name in every table that has one.
 const INDEX: &str = "by_due";
 
-/// How far ahead of a due time the keeper may look; no tick nearer than that is skipped.
+/// The table whose items the keeper wakes ahead of time.
+const AHEAD: &str = "deliveries";
+
+/// How far ahead of a due time the keeper may look there; no tick nearer than that is skipped.
 const LOOKAHEAD: Duration = Duration::from_secs(180);
 
-/// Shards of the due indexes.
-const SHARDS: u32 = 10;
+/// How long after a write it is looked again: a burst of them is one look, and ticks are whole minutes.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// Ready when some item of these tables is due within the look-ahead, and not before the asked instant.
 #[must_use]
@@ -31,11 +35,13 @@ pub fn due(dynamodb: DynamoDb, tables: &[Table]) -> Due {
 }
 
 async fn wait(dynamodb: DynamoDb, tables: Arc<Vec<String>>, earliest: Timestamp) {
+    // Whatever is written before then can wait until then.
+    tokio::time::sleep(earliest.since(dynamodb.now())).await;
     loop {
         // Subscribed before looking, so that no write falls between.
         let mut writes: Vec<_> = tables.iter().map(|table| dynamodb.writes(table)).collect();
         let next = tables.iter().filter_map(|table| first_due(&dynamodb, table)).min();
-        let until = next.map(|due| (due - LOOKAHEAD).max(earliest));
+        let until = next.map(|due| due.max(earliest));
         let changed = futures_util::future::select_all(writes.iter_mut().map(|writes| Box::pin(writes.changed())));
         match until {
             None => {
@@ -46,14 +52,22 @@ async fn wait(dynamodb: DynamoDb, tables: Arc<Vec<String>>, earliest: Timestamp)
                 if until <= now {
                     return;
                 }
-                let _ = tokio::time::timeout(until.since(now), changed).await;
+                if tokio::time::timeout(until.since(now), changed).await.is_err() {
+                    return;
+                }
             }
         }
+        tokio::time::sleep(SETTLE).await;
     }
 }
 
 fn first_due(dynamodb: &DynamoDb, table: &str) -> Option<Timestamp> {
-    (0..SHARDS).filter_map(|shard| first_due_of(dynamodb, table, &format!("{shard:02}"))).min()
+    let first = |families: &[Family]| {
+        let shards = families.iter().flat_map(|family| family.shards());
+        shards.filter_map(|shard| first_due_of(dynamodb, table, &shard)).min()
+    };
+    // The shards of deliveries are named like those of marks.
+    if table.ends_with(AHEAD) { first(&[Family::Mark]).map(|due| due - LOOKAHEAD) } else { first(&Family::ALL) }
 }
 
 fn first_due_of(dynamodb: &DynamoDb, table: &str, shard: &str) -> Option<Timestamp> {

@@ -267,6 +267,7 @@ fn parameters() -> BTreeMap<String, String> {
         ("WithingsClientId", "simulatedclient"),
         ("WithingsClientSecret", "simulatedsecret"),
         ("CallbackSecretSha256", &hex),
+        ("CallbackUrl", &format!("https://{FRONT_HOST}/withings/{CALLBACK_SECRET}")),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()

@@ -63,7 +63,7 @@ struct Row {
 }
 
 pub(crate) async fn demo(setting: Setting, report: &Path) -> Result<ExitCode, SceneError> {
-    let scene = Scene::start(Plan { withings_url: None, ..setting.plan()? }).await?;
+    let scene = Scene::start(Plan { withings_url: None, ..setting.plan(true)? }).await?;
     say("appli  category                answered  calls  records  events  webhooks  first after");
     let Some(world) = &scene.world else { return Ok(ExitCode::FAILURE) };
     let before = scene.tally().await?;

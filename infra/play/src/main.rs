@@ -31,6 +31,9 @@ enum Command {
         /// Milliseconds between two notifications of the day.
         #[arg(long, default_value_t = 700)]
         gap_ms: u64,
+        /// Connects the person and nothing follows: no backfill, no sweeps.
+        #[arg(long)]
+        bare: bool,
     },
     /// Plays all sixteen categories once, prints a table, writes a report; fails if anything was lost.
     Demo {
@@ -59,6 +62,9 @@ enum Command {
         /// The address of an endpoint that gets everything; may be given more than once.
         #[arg(long)]
         webhook: Vec<String>,
+        /// Connects the person and nothing follows: no backfill, no sweeps.
+        #[arg(long)]
+        bare: bool,
     },
 }
 
@@ -92,7 +98,7 @@ struct Setting {
 }
 
 impl Setting {
-    fn plan(self) -> std::io::Result<Plan> {
+    fn plan(self, bare: bool) -> std::io::Result<Plan> {
         let own = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
         Ok(Plan {
             bootstraps: self.bootstraps.unwrap_or(own),
@@ -101,6 +107,7 @@ impl Setting {
             withings_port: self.withings_port,
             receiver_port: self.receiver_port,
             withings_url: self.withings_url.filter(|url| !url.is_empty()),
+            bare,
         })
     }
 }
@@ -110,10 +117,12 @@ async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let result = match Cli::parse().command {
-        Command::Run { setting, quiet, gap_ms } => run::run(setting, quiet, gap_ms).await,
+        Command::Run { setting, quiet, gap_ms, bare } => run::run(setting, quiet, gap_ms, bare).await,
         Command::Demo { setting, report } => demo::demo(setting, &report).await,
         Command::Withings { port } => plant::withings(port).await,
-        Command::Seed { endpoint_url, stack, webhook } => plant::seed(&endpoint_url, &stack, &webhook).await,
+        Command::Seed { endpoint_url, stack, webhook, bare } => {
+            plant::seed(&endpoint_url, &stack, &webhook, bare).await
+        }
     };
     match result {
         Ok(code) => code,

@@ -12,7 +12,12 @@ use afferent_play::world::World;
 
 use crate::say;
 
-pub(crate) async fn seed(endpoint_url: &str, stack: &str, webhooks: &[String]) -> Result<ExitCode, SceneError> {
+pub(crate) async fn seed(
+    endpoint_url: &str,
+    stack: &str,
+    webhooks: &[String],
+    bare: bool,
+) -> Result<ExitCode, SceneError> {
     let fake = BTreeMap::from([
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "test"),
@@ -22,6 +27,7 @@ pub(crate) async fn seed(endpoint_url: &str, stack: &str, webhooks: &[String]) -
     let aws = Aws::from_env(|name| fake.get(name).map(|value| (*value).to_owned()))?;
     let seeder = Seeder::new(aws, stack, Arc::new(SystemClock), Arc::new(SystemDice::default()));
     let connection = match Consent::from_env(|name| std::env::var(name).ok()) {
+        Some(consent) if bare => Some(seeder.connect_quietly(&consent.userid, &consent).await?),
         Some(consent) => Some(seeder.connect(&consent.userid, &consent).await?),
         None => None,
     };

@@ -15,8 +15,8 @@ use crate::{Setting, category_name, say};
 /// How often there is a look for something new.
 const LOOK: Duration = Duration::from_millis(50);
 
-pub(crate) async fn run(setting: Setting, quiet: bool, gap_ms: u64) -> Result<ExitCode, SceneError> {
-    let scene = Scene::start(setting.plan()?).await?;
+pub(crate) async fn run(setting: Setting, quiet: bool, gap_ms: u64, bare: bool) -> Result<ExitCode, SceneError> {
+    let scene = Scene::start(setting.plan(bare)?).await?;
     say(&addresses(&scene));
     let played = async {
         if let (Some(world), false) = (&scene.world, quiet) {
@@ -131,10 +131,10 @@ fn pulled(text: &str) -> Option<String> {
     let number = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
     let service = fields.get("service")?.as_str()?;
     Some(format!(
-        "{service}: {} pages, {} facts, {} new or changed",
-        number("pages"),
+        "{service}: {} calls, {} facts, {} new or changed",
+        number("calls"),
         number("facts"),
-        number("changed")
+        number("written")
     ))
 }
 

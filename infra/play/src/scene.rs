@@ -47,6 +47,8 @@ pub struct Plan {
     /// Another Withings to call instead of the simulated one, which is then not started. The application and a
     /// person who has consented come from the environment: see [`Consent::from_env`].
     pub withings_url: Option<String>,
+    /// Whether the person is connected and nothing follows: no backfill, no sweeps, no record of the connection.
+    pub bare: bool,
 }
 
 /// Everything, running.
@@ -124,6 +126,14 @@ impl Scene {
             None => Consent::from_env(variable),
         };
         let connection = match consent {
+            // The pair that was given was used up in an earlier run; the stored one is its successor.
+            Some(consent) if world.is_none() && seeder.connected(REFERENCE, &consent).await?.is_some() => {
+                seeder.connected(REFERENCE, &consent).await?
+            }
+            // On a restart nothing has ended that would have to be caught up with; only the tokens are new ones.
+            Some(consent) if plan.bare || seeder.connected(REFERENCE, &consent).await?.is_some() => {
+                Some(seeder.connect_quietly(REFERENCE, &consent).await?)
+            }
             Some(consent) => Some(seeder.connect(REFERENCE, &consent).await?),
             None => None,
         };
@@ -212,8 +222,14 @@ fn options(plan: &Plan, world: Option<&World>, callback_secret: &str) -> Options
     // The simulated Withings knows one application, in one region.
     let elsewhere = |name: &str| variable(name).filter(|_| world.is_none());
     let url = world.map(World::url).or_else(|| plan.withings_url.clone()).unwrap_or_default();
+    // A port that is not known yet is in no URL, and a Withings elsewhere does not reach this machine.
+    let ours = (plan.ports.front != 0 && world.is_some())
+        .then(|| format!("http://127.0.0.1:{}/withings/{callback_secret}", plan.ports.front));
     let parameters = [
+        ("CallbackUrl", ours.or_else(|| elsewhere("WITHINGS_CALLBACK_URL")).unwrap_or_default()),
         ("CallbackSecretSha256", digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
+        // The simulated Withings is all of Withings, its consent page too.
+        ("WithingsAccountUrl", world.map(World::url).or_else(|| elsewhere("WITHINGS_ACCOUNT_URL")).unwrap_or_default()),
         ("WithingsApiUrl", url),
         ("WithingsClientId", elsewhere("WITHINGS_CLIENT_ID").unwrap_or(app.client_id)),
         ("WithingsClientSecret", elsewhere("WITHINGS_CLIENT_SECRET").unwrap_or(app.client_secret)),

@@ -5,26 +5,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_aws::Aws;
+use afferent_domain::backfill::Depth;
+use afferent_domain::connection::{Scopes, State};
 use afferent_domain::endpoint::{Endpoint, EndpointUrl, Standing, UrlError};
 use afferent_domain::filter::{Pattern, PatternError, Scope};
-use afferent_domain::id::{ConnectionId, EndpointId, UserId};
+use afferent_domain::id::{ConnectionId, EndpointId};
 use afferent_domain::schedule::RetryPolicy;
 use afferent_domain::secret::Secret;
 use afferent_domain::signature::{SecretError, SigningSecret};
 use afferent_domain::{Clock, Dice};
-use afferent_secrets::{Sealed, SecretsError, Unsealable, application, sealer};
+use afferent_gate::{ConnectError, Connector, Consent as Consented};
+use afferent_secrets::{Sealed, Seals, SecretsError, Unsealable, application, sealer};
 use afferent_store::StoreError;
-use afferent_store::connections::{AccountKey, Connection, Connections, Tokens};
+use afferent_store::connections::{AccountKey, Connection, Connections};
 use afferent_store::endpoints::{Endpoints, SealedSecret};
 use afferent_store::keys::{Key, Keys};
+use afferent_store::records::Records;
 
 /// Puts things into the tables of one stack.
 pub struct Seeder {
     aws: Aws,
     stack: String,
+    depth: Depth,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
 }
+
+/// How long planting what follows from connecting may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why something could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +46,9 @@ pub enum SeedError {
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] Unsealable),
+    /// The person could not be connected.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The endpoint's address is none.
     #[error(transparent)]
     Url(#[from] UrlError),
@@ -96,7 +107,13 @@ impl Seeder {
     /// For the stack called `stack`.
     #[must_use]
     pub fn new(aws: Aws, stack: &str, clock: Arc<dyn Clock>, dice: Arc<dyn Dice>) -> Self {
-        Self { aws, stack: stack.to_owned(), clock, dice }
+        Self { aws, stack: stack.to_owned(), depth: Depth::default(), clock, dice }
+    }
+
+    /// The same, where connecting brings so much of the past; 90 days otherwise.
+    #[must_use]
+    pub fn reaching_back(self, depth: Depth) -> Self {
+        Self { depth, ..self }
     }
 
     /// The stack's name for something: a table, a queue, a secret.
@@ -105,36 +122,62 @@ impl Seeder {
         format!("{}-{what}", self.stack)
     }
 
-    /// Connects a person under the customer's `reference`. Doing it again for the same Withings user keeps
-    /// the ids (they are derived here) and replaces the tokens.
+    /// Connects a person under the customer's `reference`, as the API does after a consent: subscriptions, replay,
+    /// sweeps, the first backfill and the public record follow. Doing it again for the same Withings user keeps the
+    /// ids (they are derived here) and replaces the tokens.
     ///
     /// # Errors
     /// [`SeedError`].
     pub async fn connect(&self, reference: &str, consent: &Consent) -> Result<Connection, SeedError> {
+        let (connector, seals, consent) = self.ready(reference, consent).await?;
+        Ok(connector.connect_within(PATIENCE, &seals, &consent).await?)
+    }
+
+    /// Connects a person, and nothing follows: until a notification comes nobody calls Withings for them, and there
+    /// is no record or event of the connection.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn connect_quietly(&self, reference: &str, consent: &Consent) -> Result<Connection, SeedError> {
+        let (connector, seals, consent) = self.ready(reference, consent).await?;
+        Ok(connector.connect_quietly(&seals, &consent).await?)
+    }
+
+    /// Whether the person is connected under this reference.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub async fn connected(&self, reference: &str, consent: &Consent) -> Result<Option<Connection>, SeedError> {
+        let connections = Connections::new(afferent_store::client(&self.aws), self.name("connections"));
+        let known = connections.get(&ConnectionId::derive(&[reference, &consent.userid])).await?;
+        Ok(known.filter(|known| known.state == State::Connected))
+    }
+
+    async fn ready(&self, reference: &str, consent: &Consent) -> Result<(Connector, Seals, Consented), SeedError> {
         let app = application(&self.aws, &format!("{}/withings", self.stack)).await?;
-        let connection = Connection {
-            id: ConnectionId::derive(&[reference, &consent.userid]),
-            user: UserId::derive(&[reference]),
+        let seals = Seals::from(sealer(&self.aws, &format!("{}/seal-tokens", self.stack)).await?);
+        let client = afferent_store::client(&self.aws);
+        let connector = Connector {
+            connections: Connections::new(client.clone(), self.name("connections")),
+            records: Records::new(client, self.name("records")),
+            depth: self.depth,
+            clock: self.clock.clone(),
+            dice: self.dice.clone(),
+        };
+        let consent = Consented {
+            reference: reference.to_owned(),
             account: AccountKey {
                 application: app.client_id,
                 region: consent.region.clone(),
                 userid: consent.userid.clone(),
             },
+            access_token: consent.access_token.clone(),
+            refresh_token: consent.refresh_token.clone(),
+            expires_in: consent.expires_in,
+            scopes: Scopes::default(),
             tz: Some(consent.tz.clone()),
-            connected: self.clock.now(),
         };
-        let sealer = sealer(&self.aws, &format!("{}/seal-tokens", self.stack)).await?;
-        let owner = connection.account.to_string();
-        let tokens = Tokens {
-            access: sealer.seal(&owner, &consent.access_token, &*self.dice)?.0,
-            refresh: sealer.seal(&owner, &consent.refresh_token, &*self.dice)?.0,
-            expires: self.clock.now() + consent.expires_in,
-            // The table counts.
-            generation: 0,
-        };
-        let connections = Connections::new(afferent_store::client(&self.aws), self.name("connections"));
-        connections.create(&connection, reference, &tokens).await?;
-        Ok(connection)
+        Ok((connector, seals, consent))
     }
 
     /// Registers an endpoint with a secret of its own. Doing it again under the same `reference` keeps id and
@@ -172,13 +215,17 @@ impl Seeder {
         Ok(Registered { endpoint: id, secret })
     }
 
-    /// Makes an API key that may read.
+    /// Makes an API key that may read, and connect people.
     ///
     /// # Errors
     /// [`SeedError`].
     pub async fn key(&self, label: &str) -> Result<String, SeedError> {
         let keys = Keys::new(afferent_store::client(&self.aws), self.name("keys"));
-        let key = Key { label: label.to_owned(), scopes: vec!["read".to_owned()] };
+        let key = Key {
+            label: label.to_owned(),
+            scopes: vec!["read".to_owned(), "write".to_owned()],
+            return_urls: Vec::new(),
+        };
         Ok(keys.create(&key, self.clock.now(), &*self.dice).await?)
     }
 }

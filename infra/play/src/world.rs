@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use withings_simulator::sample::{self, Person};
-use withings_simulator::{ControlError, Notify, Settings, Simulator};
+use withings_simulator::{CallbackRules, ControlError, Notify, Settings, Simulator};
 
-/// The sample person's day lies this long before the first start, so that connecting does not bring it.
+/// The sample person's day lies this long before the first start, so that only a backfill brings it.
 const YESTERDAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The time zone of the sample person.
@@ -72,7 +72,10 @@ impl World {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let clock = Arc::new(WorldClock::default());
-        let simulator = Arc::new(Simulator::new(Settings::default(), clock.clone(), dice));
+        // The callback URL is on this machine, which Withings takes in development only.
+        let callback = CallbackRules { strict: false, ..CallbackRules::default() };
+        let settings = Settings { callback, ..Settings::default() };
+        let simulator = Arc::new(Simulator::new(settings, clock.clone(), dice));
         let entries = read(diary.as_ref())?;
         let born = entries.first().map_or_else(|| SystemClock.now() - YESTERDAY, |entry| entry.at_ms);
         clock.stand_at(born);

@@ -7,7 +7,19 @@
 //! answer leaves, so whatever the latency does to the order of arrivals, any `limit + 1` arrivals span more
 //! than 60 s.
 //!
-//! This file is the arithmetic; the conditional writes are in `afferent-store`.
+//! Who gets a slot is decided by **lanes**. Lanes below `live`
+//!
+//! - *keep the pace*: of an item's slots none is used by them before `window / slots` has passed since the last call,
+//!   whoever made it, so that slots never come back in a clump and the next one is always about a second away;
+//! - *stand back* while a higher lane waits;
+//! - *are owed* a call from time to time ([`Lane::share_per_mille`]), for which they do neither, and for which the others
+//!   stand back. Only `auth` stands back for nothing.
+//!
+//! This file and its modules are the arithmetic; the conditional writes are in `afferent-store`.
+
+mod slots;
+
+pub use slots::{Field, Plan, Slots};
 
 use std::time::Duration;
 
@@ -20,7 +32,7 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 pub const MARGIN: Duration = Duration::from_millis(200);
 
 /// How many slots one item holds: a 13-digit number under a name of up to three letters each, so that an
-/// item of 100 stays about 1 KB, one write unit.
+/// item stays under 1 KB, one write unit, with all that it keeps of the lanes.
 pub const SLOTS_PER_ITEM: usize = 60;
 
 /// The most calls in any 60 s. Withings' free plan has 120; paid plans have more.
@@ -77,6 +89,12 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+
+    /// All of them, in their order.
+    pub const ALL: [Self; Self::COUNT] = [Self::Auth, Self::Live, Self::OnDemand, Self::Backfill, Self::Reconcile];
+
     /// Its name in logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -89,6 +107,49 @@ impl Lane {
         }
     }
 
+    /// The lane of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.name() == name)
+    }
+
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The lanes that go before this one.
+    pub fn higher(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().take_while(move |lane| *lane < self)
+    }
+
+    /// Whether this lane keeps the pace and stands back.
+    #[must_use]
+    pub fn yields(self) -> bool {
+        self > Self::Live
+    }
+
+    /// The part of the limit, in thousandths, that the lane gets however much the higher ones want. Together
+    /// one eighth: live work alone may use the rest, and so is done in less than 1.2 times what it would take
+    /// without the others.
+    #[must_use]
+    pub const fn share_per_mille(self) -> u32 {
+        match self {
+            Self::Auth | Self::Live => 0,
+            Self::OnDemand | Self::Backfill => 50,
+            Self::Reconcile => 25,
+        }
+    }
+
+    /// How long after its last call on an item of `slots` slots this lane is owed one. `None` for the lanes
+    /// that never yield, and so cannot starve.
+    #[must_use]
+    pub fn owed_after(self, slots: usize) -> Option<Duration> {
+        let shares = u32::try_from(slots).ok()?.checked_mul(self.share_per_mille())?;
+        (WINDOW * 1000).checked_div(shares)
+    }
+
     /// Whether this lane may use slot `slot` of item `item`: the very first slot is kept for [`Lane::Auth`].
     #[must_use]
     pub const fn may_use(self, item: usize, slot: usize) -> bool {
@@ -96,39 +157,11 @@ impl Lane {
     }
 }
 
-/// What is known of one item: when each of its slots is free again, and until when the whole application
-/// is held (Withings' 601).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Slots {
-    /// When each slot is free; a slot that was never used is free since ever.
-    pub free_at: Vec<Timestamp>,
-    /// No call before this instant.
-    pub held_until: Timestamp,
-}
-
-impl Slots {
-    /// An item none of whose `slots` was used.
-    #[must_use]
-    pub fn unused(slots: usize) -> Self {
-        Self { free_at: vec![Timestamp::default(); slots], held_until: Timestamp::default() }
-    }
-
-    /// The slots of item `item` that `lane` may claim at `now`.
-    pub fn claimable(&self, item: usize, lane: Lane, now: Timestamp) -> impl Iterator<Item = usize> {
-        let open = self.held_until <= now;
-        self.free_at
-            .iter()
-            .enumerate()
-            .filter(move |(slot, free_at)| open && **free_at <= now && lane.may_use(item, *slot))
-            .map(|(slot, _)| slot)
-    }
-
-    /// When the first slot that `lane` may use is free. `None` if there is none to use.
-    #[must_use]
-    pub fn next(&self, item: usize, lane: Lane) -> Option<Timestamp> {
-        let usable = self.free_at.iter().enumerate().filter(|(slot, _)| lane.may_use(item, *slot));
-        usable.map(|(_, free_at)| *free_at).min().map(|free_at| free_at.max(self.held_until))
-    }
+/// How far apart the calls of yielding lanes are on an item of `slots` slots.
+#[must_use]
+pub fn pace(slots: usize) -> Duration {
+    // In whole milliseconds, as the table has it.
+    Duration::from_millis((WINDOW.as_millis() as u64).div_ceil(slots.max(1) as u64))
 }
 
 /// Until when a slot is taken by a call that must be over by `call_ends`: should the caller die, it costs
@@ -145,54 +178,4 @@ pub fn free_after(answered: Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn the_slots_of_all_items_are_the_limit() {
-        for calls in [2, 59, 60, 61, 120, 1_500, 30_000] {
-            let limit = Limit::new(calls).unwrap();
-            let slots: usize = (0..limit.items()).map(|item| limit.slots_of(item)).sum();
-            assert_eq!(slots, usize::from(calls));
-        }
-    }
-
-    #[test]
-    fn one_slot_is_kept_for_code_exchanges() {
-        let now = Timestamp::from_secs(1_000);
-        let slots = Slots::unused(2);
-        assert_eq!(slots.claimable(0, Lane::Live, now).collect::<Vec<_>>(), [1]);
-        assert_eq!(slots.claimable(0, Lane::Auth, now).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(slots.claimable(1, Lane::Live, now).collect::<Vec<_>>(), [0, 1]);
-    }
-
-    proptest! {
-        /// Greedy callers, each call with a latency of its own, arriving anywhere between its start and its
-        /// answer: no window of 60 s ever sees more than the limit.
-        #[test]
-        fn no_sliding_window_sees_more_arrivals_than_the_limit(
-            calls in proptest::collection::vec((1_u64..5_000, 0_u64..=100), 50..400),
-            limit in 2_u16..20,
-        ) {
-            let mut slots = Slots::unused(usize::from(limit));
-            let mut now = Timestamp::from_secs(1_000);
-            let mut arrivals = Vec::new();
-            for (latency, position) in calls {
-                let slot = loop {
-                    match slots.claimable(0, Lane::Auth, now).next() {
-                        Some(slot) => break slot,
-                        None => now = slots.next(0, Lane::Auth).unwrap(),
-                    }
-                };
-                arrivals.push(now + Duration::from_millis(latency * position / 100));
-                slots.free_at[slot] = free_after(now + Duration::from_millis(latency));
-            }
-            arrivals.sort();
-            for window in arrivals.windows(usize::from(limit) + 1) {
-                prop_assert!(window[usize::from(limit)].since(window[0]) > WINDOW);
-            }
-        }
-    }
-}
+mod tests;

@@ -66,6 +66,8 @@ pub struct Draft {
     pub time: Timestamp,
     /// Live, or from a backfill.
     pub synckind: SyncKind,
+    /// The backfill run that brought it.
+    pub run: Option<String>,
     /// The record it is about; the journal holds at most one event for each (record, rev).
     pub record: RecordId,
     /// The record's revision.
@@ -128,6 +130,8 @@ struct Known {
     kind: String,
     connection: ConnectionId,
     synckind: SyncKind,
+    #[serde(default)]
+    run: Option<String>,
     changed_ms: Timestamp,
 }
 
@@ -150,6 +154,8 @@ struct Body<'a> {
     sequence: String,
     epoch: u32,
     synckind: SyncKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
     data: &'a RawValue,
 }
 
@@ -168,7 +174,7 @@ impl Draft {
         if data.len() > LARGEST_DATA {
             return Err(Unfit(format!("the record has {} bytes, and an event holds {LARGEST_DATA}", data.len())));
         }
-        let Known { user, record, rev, status, kind, connection, synckind, changed_ms } = known;
+        let Known { user, record, rev, status, kind, connection, synckind, run, changed_ms } = known;
         Ok(Self {
             id: EventId::derive(&[user.as_str(), record.as_str(), &rev.to_string()]),
             user,
@@ -176,6 +182,7 @@ impl Draft {
             source: format!("/withings/{connection}"),
             time: changed_ms,
             synckind,
+            run,
             record,
             rev,
             data,
@@ -203,6 +210,7 @@ impl Draft {
             sequence: format!("{sequence:020}"),
             epoch,
             synckind: self.synckind,
+            run: self.run.as_deref(),
             data,
         };
         let body = serde_json::to_string(&body).map_err(|_| DataError)?;
@@ -227,6 +235,13 @@ mod tests {
 
     fn draft(rev: u32, status: &str) -> Draft {
         Draft::of_record(&json(rev, status, "")).unwrap()
+    }
+
+    #[test]
+    fn an_event_of_a_backfill_says_so_and_names_its_run() {
+        let json = json(1, "final", r#","run":"run_1""#).replace("live", "backfill");
+        let body = Draft::of_record(&json).unwrap().numbered(1, 0).unwrap().body;
+        assert!(body.contains(r#""synckind":"backfill","run":"run_1","data""#), "{body}");
     }
 
     #[test]

@@ -105,6 +105,10 @@ ids! {
     EndpointId "ep_";
     /// One pull: one reading of a service up to its last page.
     PullId "pul_";
+    /// Facts that are in doubt together.
+    RetractionId "ret_";
+    /// One backfill run of a connection.
+    RunId "run_";
 }
 
 impl UserId {

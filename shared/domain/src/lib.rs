@@ -3,9 +3,12 @@
 //! Nothing in here knows AWS, a socket or a wall clock. Time comes in as a [`Timestamp`], chance as
 //! [`Dice`], so that the same code runs on Lambda, on one machine and in a simulation under virtual time.
 
+pub mod backfill;
 pub mod budget;
 pub mod clock;
+pub mod connection;
 pub mod delivery;
+pub mod duty;
 pub mod endpoint;
 pub mod event;
 pub mod exact;
@@ -14,10 +17,13 @@ pub mod filter;
 pub mod id;
 pub mod mark;
 pub mod notification;
+pub mod pause;
 pub mod record;
+pub mod retraction;
 pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod signature;
+pub mod sweep;
 
 pub use clock::{Clock, Dice, Timestamp};

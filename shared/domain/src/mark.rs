@@ -1,7 +1,8 @@
 //! Marks: what makes a (connection, service) dirty, and what makes it clean again.
 //!
-//! A notification leaves an [`Entry`] on the mark of each service that it names. A pull takes the entries as
-//! they stand, reads, and strikes out those that it satisfied:
+//! A notification leaves an [`Entry`] on the mark of each service that it names; so does whatever else makes a
+//! service worth reading ([`Cause`]). A pull takes the entries as they stand, reads, and strikes out those that
+//! it satisfied:
 //!
 //! - an entry with a window, once a new or changed fact lay in the window, or the window was read whole;
 //! - an entry without one, once anything new or changed came.
@@ -12,21 +13,72 @@
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::id::NotificationId;
+use crate::budget::Lane;
+use crate::id::{NotificationId, PullId};
 use crate::notification::Window;
 
 /// How long after a notification a read must begin for "nothing new" to mean something.
 pub const SETTLE: Duration = Duration::from_secs(2);
 
+/// How far the clocks of those who receive and those who read may be apart.
+const CLOCKS_APART: Duration = Duration::from_millis(200);
+
 /// How far a named window is widened on both sides before it is read: whether Withings takes `startdate`
 /// as included is not known.
 pub const PADDING_SECS: i64 = 60;
 
-/// One notification's claim on a service.
+/// Why a service is to be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A notification says so.
+    Notification(NotificationId),
+    /// A pull found the row new or changed whose details the service holds; the lane is that pull's.
+    Summary(PullId, Lane),
+    /// A sweep's turn has come.
+    Sweep,
+    /// The person has connected: what was modified since the cursor is missing.
+    Connect,
+}
+
+impl Cause {
+    /// The lane that reads for it.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::Notification(_) => Lane::Live,
+            Self::Summary(_, lane) => *lane,
+            Self::Sweep => Lane::Reconcile,
+            Self::Connect => Lane::OnDemand,
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Notification(id) => id.to_string(),
+            Self::Summary(pull, lane) => format!("{pull}/{}", lane.name()),
+            Self::Sweep => "sweep".to_owned(),
+            Self::Connect => "connect".to_owned(),
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text.split_once('/') {
+            Some((pull, lane)) if pull.starts_with(PullId::PREFIX) => {
+                Some(Self::Summary(PullId::from(pull), Lane::of(lane)?))
+            }
+            Some(_) => None,
+            None if text == "sweep" => Some(Self::Sweep),
+            None if text == "connect" => Some(Self::Connect),
+            None => text.starts_with(NotificationId::PREFIX).then(|| Self::Notification(NotificationId::from(text))),
+        }
+    }
+}
+
+/// A claim on a service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// The notification.
-    pub notification: NotificationId,
+    /// Whose claim it is.
+    pub cause: Cause,
     /// When it came.
     pub received: Timestamp,
     /// The window that it names.
@@ -34,10 +86,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// As a member of the mark's string set: `<notification> <received ms> [<start> <end>]`.
+    /// As a member of the mark's string set: `<cause> <received ms> [<start> <end>]`.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let base = format!("{} {}", self.notification, self.received.as_millis());
+        let base = format!("{} {}", self.cause.to_text(), self.received.as_millis());
         match self.window {
             Some(Window { start, end }) => format!("{base} {start} {end}"),
             None => base,
@@ -48,20 +100,33 @@ impl Entry {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
-        let notification = NotificationId::from(words.next().filter(|id| id.starts_with(NotificationId::PREFIX))?);
+        let cause = Cause::from_text(words.next()?)?;
         let received = Timestamp::from_millis(words.next()?.parse().ok()?);
         let window = match (words.next(), words.next(), words.next()) {
             (None, None, None) => None,
             (Some(start), Some(end), None) => Some(Window::new(start.parse().ok()?, end.parse().ok()?)),
             _ => return None,
         };
-        Some(Self { notification, received, window })
+        Some(Self { cause, received, window })
     }
 
-    /// When a read that brings nothing may begin and still satisfy this.
+    /// The notification behind it, if it is one.
+    #[must_use]
+    pub const fn notification(&self) -> Option<&NotificationId> {
+        match &self.cause {
+            Cause::Notification(id) => Some(id),
+            Cause::Summary(..) | Cause::Sweep | Cause::Connect => None,
+        }
+    }
+
+    /// When a read that brings nothing may begin and still satisfy this. Only Withings' notifier may be ahead of
+    /// its stores.
     #[must_use]
     pub fn settled(&self) -> Timestamp {
-        self.received + SETTLE
+        match self.cause {
+            Cause::Notification(_) => self.received + SETTLE,
+            Cause::Summary(..) | Cause::Sweep | Cause::Connect => self.received,
+        }
     }
 }
 
@@ -82,15 +147,17 @@ pub struct Evidence {
 #[must_use]
 pub fn satisfied(entry: &Entry, reads: &[Evidence]) -> bool {
     let settled = || reads.iter().filter(|read| read.began >= entry.settled());
+    // What a read before it brought may have been announced by another notification.
+    let since = || reads.iter().filter(|read| read.began + CLOCKS_APART >= entry.received);
     match entry.window {
         Some(window) => {
             // Not padded: a fact beside the window may be what another notification announced.
-            let changed = reads.iter().flat_map(|read| &read.changed).any(|at| window.contains(*at));
+            let changed = since().flat_map(|read| &read.changed).any(|at| window.contains(*at));
             let padded = window.padded(PADDING_SECS);
             changed || covered(padded, settled().flat_map(|read| read.whole.iter().copied()).collect())
         }
         None => {
-            reads.iter().any(|read| !read.changed.is_empty())
+            since().any(|read| !read.changed.is_empty())
                 || settled().any(|read| read.since_last || !read.whole.is_empty())
         }
     }
@@ -120,8 +187,22 @@ mod tests {
 
     const NOTICE: i64 = 1_789_625_140;
 
+    fn notified(id: &str) -> Cause {
+        Cause::Notification(NotificationId::from(id))
+    }
+
+    fn cause() -> impl Strategy<Value = Cause> {
+        prop_oneof![
+            Just(notified("ntf_0")),
+            prop::sample::select(vec![Lane::Live, Lane::OnDemand, Lane::Backfill, Lane::Reconcile])
+                .prop_map(|lane| Cause::Summary(PullId::from("pul_0"), lane)),
+            Just(Cause::Sweep),
+            Just(Cause::Connect),
+        ]
+    }
+
     fn entry(window: Option<Window>) -> Entry {
-        Entry { notification: NotificationId::from("ntf_1"), received: Timestamp::from_secs(NOTICE), window }
+        Entry { cause: notified("ntf_1"), received: Timestamp::from_secs(NOTICE), window }
     }
 
     fn weighed() -> Window {
@@ -162,6 +243,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_found_before_it_came_satisfies_nothing() {
+        let read = |began| Evidence {
+            began: Timestamp::from_secs(began),
+            changed: vec![Timestamp::from_secs(weighed().end)],
+            since_last: true,
+            ..Evidence::default()
+        };
+        for window in [None, Some(weighed())] {
+            assert!(!satisfied(&entry(window), &[read(NOTICE - 1)]));
+            assert!(satisfied(&entry(window), &[read(NOTICE)]));
+        }
+    }
+
+    #[test]
     fn a_window_read_whole_satisfies_only_once_it_had_time_to_settle() {
         let read = |began| Evidence {
             began: Timestamp::from_secs(began),
@@ -199,9 +294,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_entry_reads_back_as_it_was_written(received in 0_i64..1 << 45, window in proptest::option::of((0_i64..1 << 35, 0_i64..1 << 35))) {
+        fn an_entry_reads_back_as_it_was_written(cause in cause(), received in 0_i64..1 << 45, window in proptest::option::of((0_i64..1 << 35, 0_i64..1 << 35))) {
             let entry = Entry {
-                notification: NotificationId::from("ntf_0"),
+                cause,
                 received: Timestamp::from_millis(received),
                 window: window.map(|(start, end)| Window::new(start, end)),
             };

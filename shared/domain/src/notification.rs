@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::Timestamp;
+use crate::connection::Scope;
 use crate::service::Service;
 
 /// The longest window that is believed. The longest that Withings has reason to name is a late sync of weeks;
@@ -87,7 +88,12 @@ pub enum Quarantine {
     NoUser,
     /// A Withings user whom no connection belongs to. Replayed when that person connects.
     UnknownUser,
-    /// An event (50, 51, 52, 55) without the instant it happened at.
+    /// The person's link is dead. Replayed when that person connects again.
+    Disconnected,
+    /// Withings does not answer for its service: the scope or the plan does not allow it. Replayed when that person
+    /// connects again.
+    Refused,
+    /// An event (50, 51, 52, 55, 98 to 100) without the instant it happened at.
     NoDate,
     /// A device event (53) without the device.
     NoDevice,
@@ -103,6 +109,8 @@ impl Quarantine {
             Self::UnknownCategory => "unknown_category",
             Self::NoUser => "no_user",
             Self::UnknownUser => "unknown_user",
+            Self::Disconnected => "disconnected",
+            Self::Refused => "refused",
             Self::NoDate => "no_date",
             Self::NoDevice => "no_device",
         }
@@ -153,6 +161,12 @@ pub enum Category {
     Hrv = 62,
     /// Urine (U-Scan).
     Urine = 63,
+    /// Somebody is in bed, seen by a poll every 10 min (Live Sync, needs a contract).
+    BedOccupied = 98,
+    /// Nobody is in bed (Live Sync).
+    BedEmpty = 99,
+    /// Somebody got in or out of bed (Live Sync).
+    BedInOut = 100,
 }
 
 /// What a category asks for.
@@ -168,7 +182,7 @@ pub enum Effect {
 
 impl Category {
     /// Every category.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Weight,
         Self::Temperature,
         Self::Pressure,
@@ -186,6 +200,9 @@ impl Category {
         Self::Stethoscope,
         Self::Hrv,
         Self::Urine,
+        Self::BedOccupied,
+        Self::BedEmpty,
+        Self::BedInOut,
     ];
 
     /// The category with this `appli` number.
@@ -201,21 +218,58 @@ impl Category {
     }
 
     /// What it asks for. The services of 61 and 62 go beyond Withings' table (which says getmeas for both):
-    /// recordings are in `stetho list`, and heart rate variability is in the sleep and intraday series.
+    /// recordings are in `stetho list`, and heart rate variability is in the sleep and intraday series. The intervals
+    /// of an ECG are measures that no other category announces. The series of 16 and 44 are not named: they are read
+    /// where the day or night turns out new or changed.
     #[must_use]
     pub const fn effect(self) -> Effect {
         match self {
             Self::Weight | Self::Temperature | Self::Pressure | Self::Glucose | Self::Urine => {
                 Effect::Pull(&[Service::Getmeas])
             }
-            Self::Activity => Effect::Pull(&[Service::Getactivity, Service::Getintradayactivity, Service::Getworkouts]),
-            Self::Sleep => Effect::Pull(&[Service::SleepGetsummary, Service::SleepGet]),
-            Self::Ecg => Effect::Pull(&[Service::HeartList]),
+            Self::Activity => Effect::Pull(&[Service::Getactivity, Service::Getworkouts]),
+            Self::Sleep => Effect::Pull(&[Service::SleepGetsummary]),
+            Self::Ecg => Effect::Pull(&[Service::HeartList, Service::Getmeas]),
             Self::Survey => Effect::Pull(&[Service::AnswersGet]),
             Self::Stethoscope => Effect::Pull(&[Service::Getmeas, Service::StethoList]),
-            Self::Hrv => Effect::Pull(&[Service::Getmeas, Service::SleepGet, Service::Getintradayactivity]),
+            Self::Hrv => Effect::Pull(&[
+                Service::Getmeas,
+                Service::SleepGetsummary,
+                Service::SleepGet,
+                Service::Getintradayactivity,
+            ]),
             Self::Profile => Effect::Verify,
-            Self::BedIn | Self::BedOut | Self::InflateDone | Self::DeviceSetup | Self::EcgFailed => Effect::Record,
+            Self::BedIn
+            | Self::BedOut
+            | Self::InflateDone
+            | Self::DeviceSetup
+            | Self::EcgFailed
+            | Self::BedOccupied
+            | Self::BedEmpty
+            | Self::BedInOut => Effect::Record,
+        }
+    }
+
+    /// The scope without which it is never sent (Withings, "Notification content"); 53 and 60 need none that a
+    /// user grants.
+    #[must_use]
+    pub const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Weight
+            | Self::Temperature
+            | Self::Pressure
+            | Self::Ecg
+            | Self::EcgFailed
+            | Self::Glucose
+            | Self::Stethoscope
+            | Self::Hrv
+            | Self::Urine => Some(Scope::Metrics),
+            Self::Activity | Self::Sleep => Some(Scope::Activity),
+            Self::Profile => Some(Scope::Info),
+            Self::BedIn | Self::BedOut | Self::InflateDone | Self::BedOccupied | Self::BedEmpty | Self::BedInOut => {
+                Some(Scope::SleepEvents)
+            }
+            Self::DeviceSetup | Self::Survey => None,
         }
     }
 }
@@ -279,12 +333,28 @@ impl Notification {
             Category::DeviceSetup if self.mac.is_none() => Err(Quarantine::NoDevice),
             Category::DeviceSetup => Ok(category),
             _ if self.userid.is_none() => Err(Quarantine::NoUser),
-            Category::BedIn | Category::BedOut | Category::InflateDone | Category::EcgFailed
-                if !matches!(self.date, Some(EventDate::At(_))) =>
+            Category::BedIn
+            | Category::BedOut
+            | Category::InflateDone
+            | Category::EcgFailed
+            | Category::BedOccupied
+            | Category::BedEmpty
+            | Category::BedInOut
+                if self.instant().is_none() =>
             {
                 Err(Quarantine::NoDate)
             }
             _ => Ok(category),
+        }
+    }
+
+    /// The instant of an event: its date, else the end of the window that it names instead.
+    #[must_use]
+    pub fn instant(&self) -> Option<Timestamp> {
+        match (&self.date, self.window) {
+            (Some(EventDate::At(at)), _) => Some(*at),
+            (None, Some(window)) => Some(Timestamp::from_secs(window.end)),
+            _ => None,
         }
     }
 
@@ -372,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_of_the_fixture_is_a_known_category_or_one_of_the_three_that_are_not() {
+    fn every_line_of_the_fixture_is_a_known_category_except_one() {
         let bodies = include_str!("../../../tests/fixtures/withings/notification_bodies.txt");
         let unknown: Vec<u32> = bodies
             .lines()
@@ -381,6 +451,6 @@ mod tests {
             .filter(|notification| notification.category().is_err())
             .filter_map(|notification| notification.appli)
             .collect();
-        assert_eq!(unknown, [98, 777]);
+        assert_eq!(unknown, [777]);
     }
 }

@@ -33,6 +33,8 @@ pub struct App {
     pub client_id: String,
     /// The secret beside it.
     pub client_secret: Secret,
+    /// Where Withings is to send notifications, our own secret included; without it no subscription is managed.
+    pub callback_url: Option<Secret>,
 }
 
 #[cfg(test)]
@@ -41,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_print() {
-        let app = App { client_id: "id".to_owned(), client_secret: Secret::new("hunter2") };
-        assert_eq!(format!("{app:?}"), r#"App { client_id: "id", client_secret: [redacted] }"#);
+        let app = App { client_id: "id".to_owned(), client_secret: Secret::new("hunter2"), callback_url: None };
+        assert_eq!(format!("{app:?}"), r#"App { client_id: "id", client_secret: [redacted], callback_url: None }"#);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use afferent_domain::Timestamp;
 use afferent_domain::exact::Json;
-use afferent_domain::id::RecordId;
+use afferent_domain::id::{RecordId, UserId};
 use afferent_domain::record::{Category, Component, Effective, Fact, Source};
 use afferent_domain::service::Service;
 use afferent_withings::{Problem, Why, number};
@@ -21,9 +21,11 @@ pub(crate) enum When {
 }
 
 impl Context {
-    /// The zone of a row, or of the person.
+    /// The zone of a row, or of the person. A row's zone that the database does not know is kept by its name.
     pub(crate) fn zone(&self, row: Option<&str>) -> Zone {
-        Zone::first(&[row, self.timezone.as_deref()])
+        let mut zone = Zone::first(&[row, self.timezone.as_deref()]);
+        zone.unknown = row.filter(|row| *row != zone.name).map(str::to_owned);
+        zone
     }
 
     /// A fact whose identity is the user, the service and `id`.
@@ -43,9 +45,11 @@ impl Context {
                 (start, Effective::Period { start: text(start, "startdate")?, end: text(end, "enddate")? })
             }
         };
-        let mut parts = vec![self.user.as_str(), source.service.as_str()];
-        parts.extend(id);
-        let record = RecordId::derive(&parts);
+        let record = record(&self.user, &source.service, id);
+        let mut source = source;
+        if let Some(name) = &zone.unknown {
+            source.other.insert("timezone".to_owned(), Json::Text(name.clone()));
+        }
         let at = Timestamp::from_secs(start);
         let mut fact = Fact::bare(self.user.clone(), self.connection.clone(), record, kind, category, at, source);
         fact.effective = effective;
@@ -54,6 +58,13 @@ impl Context {
         fact.run.clone_from(&self.run);
         Ok(fact)
     }
+}
+
+/// The record of what Withings calls `id` in a service.
+pub(crate) fn record(user: &UserId, service: &str, id: &[&str]) -> RecordId {
+    let mut parts = vec![user.as_str(), service];
+    parts.extend(id);
+    RecordId::derive(&parts)
 }
 
 /// A source of a service.

@@ -34,13 +34,14 @@ pub fn device_event(context: &Context, appli: i64, date: i64, device_id: Option<
 }
 
 /// A change of the profile (category 46): what Withings said (`delete`, `unlink`, `update`) and what the call that
-/// checked it showed (`linked`, `dead`, ...). The body has no date: the time of receipt tells two apart.
+/// checked it showed (`unverified` before it, then `linked` or `dead`). The body has no date: repeats have the time of
+/// the first receipt, `anchor`.
 ///
 /// # Errors
-/// [`Why::Time`] if `received` is no time.
-pub fn profile(context: &Context, action: &str, link: &str, received: Timestamp) -> Result<Fact, Why> {
-    let id = ["46", context.connection.as_str(), action, &*received.as_millis().to_string()];
-    let when = When::At(received.as_secs());
+/// [`Why::Time`] if `anchor` is no time.
+pub fn profile(context: &Context, action: &str, link: &str, anchor: Timestamp) -> Result<Fact, Why> {
+    let id = ["46", context.connection.as_str(), action, &*anchor.as_millis().to_string()];
+    let when = When::At(anchor.as_secs());
     let source = Source::withings(NOTIFY);
     let mut fact = context.fact(&id, "profile", Category::Account, when, &context.zone(None), source)?;
     fact.value_code = Some(action.to_owned());
@@ -54,15 +55,15 @@ pub fn profile(context: &Context, action: &str, link: &str, received: Timestamp)
 }
 
 /// A device that was set up without an account (category 53). It belongs to no person: the context's user is
-/// [`UserId::app`], whatever was given.
+/// [`UserId::app`], whatever was given. Repeats have the time of the first receipt, `anchor`.
 ///
 /// # Errors
-/// [`Why::Time`] if `received` is no time.
-pub fn device_setup(context: &Context, mac: &str, received: Timestamp) -> Result<Fact, Why> {
+/// [`Why::Time`] if `anchor` is no time.
+pub fn device_setup(context: &Context, mac: &str, anchor: Timestamp) -> Result<Fact, Why> {
     let context = Context { user: UserId::app(), ..context.clone() };
     let mut source = Source::withings(NOTIFY);
     source.other.insert("mac".to_owned(), Json::Text(mac.to_owned()));
-    let id = ["53", mac, &*received.as_millis().to_string()];
-    let when = When::At(received.as_secs());
+    let id = ["53", mac, &*anchor.as_millis().to_string()];
+    let when = When::At(anchor.as_secs());
     context.fact(&id, "device_setup", Category::Device, when, &context.zone(None), source)
 }

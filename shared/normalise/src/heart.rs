@@ -42,8 +42,9 @@ fn ecg(context: &Context, row: &Ecg) -> Result<Fact, Why> {
         fact.raw = Some(Raw { value: class, unit: 0 });
     }
     let heart_rate = kinds::measure(11).zip(row.heart_rate.filter(|rate| *rate != 0));
-    let pressure = row.pressure.map(|(diastolic, systolic)| [(&SYSTOLIC, systolic), (&DIASTOLIC, diastolic)]);
-    for (kind, value) in heart_rate.into_iter().chain(pressure.into_iter().flatten()) {
+    let pressure = [(&SYSTOLIC, row.systolic), (&DIASTOLIC, row.diastolic)];
+    let pressure = pressure.into_iter().filter_map(|(kind, value)| Some((kind, value?)));
+    for (kind, value) in heart_rate.into_iter().chain(pressure) {
         fact.components.push(Component { value: Some(Decimal::from(value)), ..kind.component() });
     }
     if let Some((signalid, vhd)) = row.stetho {
@@ -68,7 +69,10 @@ fn stetho(context: &Context, row: &Stetho) -> Result<Fact, Why> {
     let source = Source {
         id: Some(row.signalid),
         device_id: row.device_id.clone(),
+        model: row.model.clone(),
+        model_id: row.model_id,
         attribution: Some(Attribution::Device),
+        modified: row.modified,
         other: row.other.clone(),
         ..source(Service::StethoList)
     };

@@ -6,6 +6,7 @@
 
 mod activity;
 mod classes;
+mod goals;
 mod measures;
 mod sleep;
 mod workouts;
@@ -14,6 +15,7 @@ use afferent_domain::record::{Category, Code, Component, LOINC};
 
 pub use activity::{ACTIVITY, INTRADAY};
 pub use classes::{afib, body_site, night_event, stage};
+pub use goals::{GOALS, WEIGHT_GOAL};
 pub use measures::{DIASTOLIC, MEASURES, PRESSURE, SYSTOLIC, measure};
 pub use sleep::{SLEEP, SUMMARY};
 pub use workouts::{WORKOUT, workout};

@@ -1,11 +1,13 @@
 //! getmeas: each measure a record, except that the two pressures of a group are one.
 //!
 //! Identity: group, type, position, and how often that was there before in the group. Body Scan groups hold the
-//! same measure twice: equal ones are one, different ones are told apart in the order of `fm`, `algo`, value.
+//! same measure twice: equal ones are one, different ones are told apart in the order of `fm`, `algo`, value. What an
+//! equal one says besides (another `fm`, another way to write the number) is kept in `source.other` as `twins`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use afferent_domain::exact::Decimal;
+use afferent_domain::exact::{Decimal, Json};
 use afferent_domain::record::{Attribution, Category, Code, Component, Fact, Raw, Source};
 use afferent_domain::service::Service;
 use afferent_withings::answer::measures::{Group, Measure, read};
@@ -29,29 +31,36 @@ pub(crate) fn facts(context: &Context, body: &Body) -> Outcome {
 }
 
 fn of_group(context: &Context, group: &Group, problems: &mut Vec<Problem>) -> Vec<Fact> {
-    let mut measures: Vec<(&Measure, Decimal)> = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut measures: Vec<Found<'_>> = Vec::new();
+    let mut seen: BTreeMap<(i64, Option<i64>, Decimal), usize> = BTreeMap::new();
     let mut sorted: Vec<&Measure> = group.measures.iter().collect();
     sorted.sort_by_key(|m| (m.meastype, m.position, m.fm, m.algo, m.value, m.unit));
     for measure in sorted {
-        match Decimal::scaled(measure.value, measure.unit) {
-            Ok(value) if seen.insert((measure.meastype, measure.position, value)) => measures.push((measure, value)),
-            Ok(_) => {}
-            Err(_) => problems.push(Problem::at(&measure.place, Why::Field("value"))),
+        let Ok(value) = Decimal::scaled(measure.value, measure.unit) else {
+            problems.push(Problem::at(&measure.place, Why::Field("value")));
+            continue;
+        };
+        match seen.entry((measure.meastype, measure.position, value)) {
+            Entry::Occupied(first) => measures[*first.get()].twins.push(measure),
+            Entry::Vacant(first) => {
+                first.insert(measures.len());
+                measures.push(Found { measure, value, twins: Vec::new() });
+            }
         }
     }
-    let (pressures, singles): (Vec<_>, Vec<_>) = measures.into_iter().partition(|(m, _)| matches!(m.meastype, 9 | 10));
+    let (pressures, singles): (Vec<_>, Vec<_>) =
+        measures.into_iter().partition(|found| matches!(found.measure.meastype, 9 | 10));
     let mut facts = Vec::new();
     let mut occurrences: BTreeMap<(i64, Option<i64>), usize> = BTreeMap::new();
-    for (measure, value) in singles {
-        let occurrence = occurrences.entry((measure.meastype, measure.position)).or_default();
-        facts.push(single(context, group, measure, value, *occurrence));
+    for found in &singles {
+        let occurrence = occurrences.entry((found.measure.meastype, found.measure.position)).or_default();
+        facts.push(single(context, group, found, *occurrence));
         *occurrence += 1;
     }
-    let of = |meastype| pressures.iter().filter(move |(m, _)| m.meastype == meastype).copied();
+    let of = |meastype| pressures.iter().filter(move |found| found.measure.meastype == meastype);
     let (systolic, diastolic): (Vec<_>, Vec<_>) = (of(10).collect(), of(9).collect());
     for occurrence in 0..systolic.len().max(diastolic.len()) {
-        let parts = [(&SYSTOLIC, systolic.get(occurrence)), (&DIASTOLIC, diastolic.get(occurrence))];
+        let parts = [(&SYSTOLIC, systolic.get(occurrence).copied()), (&DIASTOLIC, diastolic.get(occurrence).copied())];
         facts.push(pressure(context, group, parts, occurrence));
     }
     facts
@@ -60,12 +69,42 @@ fn of_group(context: &Context, group: &Group, problems: &mut Vec<Problem>) -> Ve
         .collect()
 }
 
-fn single(context: &Context, group: &Group, measure: &Measure, value: Decimal, occurrence: usize) -> Result<Fact, Why> {
+/// A measure, and those that are equal to it.
+struct Found<'a> {
+    measure: &'a Measure,
+    value: Decimal,
+    twins: Vec<&'a Measure>,
+}
+
+/// What a measure says besides its value.
+fn besides(measure: &Measure) -> BTreeMap<String, Json> {
+    let numbers = [("algo", measure.algo), ("fm", measure.fm), ("position", measure.position)];
+    let numbers =
+        numbers.into_iter().filter_map(|(name, number)| Some((name.to_owned(), Json::Number(number?.into()))));
+    numbers.chain(measure.other.clone()).collect()
+}
+
+/// What the equals of a measure say that it does not say itself.
+fn twins(found: &Found<'_>) -> Vec<Json> {
+    let whole = |measure: &Measure| {
+        let mut whole = besides(measure);
+        for (name, number) in [("value", measure.value), ("unit", measure.unit.into()), ("type", measure.meastype)] {
+            whole.insert(name.to_owned(), Json::Number(number.into()));
+        }
+        Json::Object(whole)
+    };
+    let itself = whole(found.measure);
+    found.twins.iter().map(|twin| whole(twin)).filter(|twin| *twin != itself).collect()
+}
+
+fn single(context: &Context, group: &Group, found: &Found<'_>, occurrence: usize) -> Result<Fact, Why> {
+    let Found { measure, value, .. } = *found;
     let row = kinds::measure(measure.meastype);
     let kind = row.map_or_else(|| format!("withings.meastype.{}", measure.meastype), |row| row.kind.to_owned());
     let position = measure.position.map(|position| position.to_string()).unwrap_or_default();
     let id = [&*group.grpid.to_string(), &*measure.meastype.to_string(), &*position, &*occurrence.to_string()];
     let mut fact = fact(context, group, measure, &id, &kind, row.map_or(Category::Exam, |row| row.category))?;
+    keep_twins(&mut fact, twins(found));
     fact.source.meastype = Some(measure.meastype);
     fact.source.position = measure.position;
     let site = row.and_then(|row| row.site).map(str::to_owned);
@@ -84,26 +123,41 @@ fn single(context: &Context, group: &Group, measure: &Measure, value: Decimal, o
 fn pressure(
     context: &Context,
     group: &Group,
-    parts: [(&'static Row, Option<&(&Measure, Decimal)>); 2],
+    parts: [(&'static Row, Option<&Found<'_>>); 2],
     occurrence: usize,
 ) -> Result<Fact, Why> {
-    let first = parts.iter().find_map(|(_, part)| *part).ok_or(Why::Field("measures"))?.0;
+    let first = parts.iter().find_map(|(_, part)| *part).ok_or(Why::Field("measures"))?.measure;
     let id = [&*group.grpid.to_string(), PRESSURE.kind, &*occurrence.to_string()];
     let mut fact = fact(context, group, first, &id, PRESSURE.kind, PRESSURE.category)?;
     fact.codes = PRESSURE.codes();
     fact.source.position = first.position;
     fact.body_site = first.position.map(kinds::body_site);
+    let (said, mut equals) = (besides(first), Vec::new());
     for (row, part) in parts {
-        let Some((measure, value)) = part else { continue };
+        let Some(found) = part else { continue };
+        let Found { measure, value, .. } = *found;
         fact.components.push(Component {
-            value: Some(*value),
+            value: Some(value),
             body_site: measure.position.map(kinds::body_site),
             raw: Some(Raw { value: measure.value, unit: measure.unit }),
             ..row.component()
         });
-        fact.source.other.extend(measure.other.clone());
+        // What the second pressure says otherwise than the first.
+        let own: BTreeMap<_, _> =
+            besides(measure).into_iter().filter(|(name, json)| said.get(name) != Some(json)).collect();
+        if !own.is_empty() {
+            fact.source.other.insert(row.kind.to_owned(), Json::Object(own));
+        }
+        equals.extend(twins(found));
     }
+    keep_twins(&mut fact, equals);
     Ok(fact)
+}
+
+fn keep_twins(fact: &mut Fact, twins: Vec<Json>) {
+    if !twins.is_empty() {
+        fact.source.other.insert("twins".to_owned(), Json::List(twins));
+    }
 }
 
 /// What every record of a group has.

@@ -1,7 +1,9 @@
 //! What each fixture must become, in numbers that were worked out by hand.
 
 mod anything;
+mod kept;
 mod nights;
+mod signals;
 
 use afferent_domain::exact::{Decimal, Json};
 use afferent_domain::record::{Attribution, Category, Component, Effective, Raw};
@@ -32,13 +34,23 @@ fn tree(name: &str) -> Json {
 }
 
 fn outcome(service: Service, name: &str) -> Outcome {
-    let outcome = normalise(&later(), service, &Body::new(tree(name)), &[]);
+    let outcome = normalise(&later(), service, &Body::new(tree(name)), Of::Nothing);
     assert_eq!(outcome.problems, [], "{name}");
     outcome
 }
 
 fn parsed(service: Service, text: &str) -> Outcome {
-    normalise(&later(), service, &Body::new(Json::parse(text.as_bytes()).unwrap()), &[])
+    normalise(&later(), service, &Body::new(Json::parse(text.as_bytes()).unwrap()), Of::Nothing)
+}
+
+/// A recording of the watch, on the last day of the fixtures.
+fn recording() -> Recording {
+    Recording {
+        signalid: 31_000_001,
+        at: Timestamp::from_secs(1_789_591_202),
+        timezone: Some("Europe/Lisbon".to_owned()),
+        device_id: Some("9ce51740579a96b0e3dcfb6f85aa6759fa7b1f92".to_owned()),
+    }
 }
 
 fn decimal(text: &str) -> Option<Decimal> {
@@ -217,7 +229,7 @@ fn a_modification_in_the_future_does_not_move_the_cursor() {
 #[test]
 fn a_day_is_a_record_per_source_and_only_today_is_open() {
     let body = Body::new(tree("getactivity"));
-    let outcome = normalise(&context(NOON), Service::Getactivity, &body, &[]);
+    let outcome = normalise(&context(NOON), Service::Getactivity, &body, Of::Nothing);
     assert_eq!((outcome.facts.len(), &*outcome.problems), (4, &[][..]));
     let on = |date: &str, model: i64| {
         let is = |fact: &&Fact| fact.local_date.as_deref() == Some(date) && fact.source.model_id == Some(model);
@@ -273,7 +285,7 @@ fn samples_become_one_series_per_hour_and_kind() {
         }
     );
     let body = Body::new(tree("getintradayactivity"));
-    assert!(normalise(&context(NOON), Service::Getintradayactivity, &body, &[]).facts[0].preliminary);
+    assert!(normalise(&context(NOON), Service::Getintradayactivity, &body, Of::Nothing).facts[0].preliminary);
 }
 
 #[test]

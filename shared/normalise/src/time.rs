@@ -10,6 +10,8 @@ pub(crate) struct Zone {
     zone: TimeZone,
     /// The IANA name.
     pub(crate) name: String,
+    /// What a row called its zone, if the database does not know it.
+    pub(crate) unknown: Option<String>,
 }
 
 impl Zone {
@@ -18,8 +20,8 @@ impl Zone {
         names
             .iter()
             .flatten()
-            .find_map(|name| Some(Self { zone: TimeZone::get(name).ok()?, name: (*name).to_owned() }))
-            .unwrap_or_else(|| Self { zone: TimeZone::UTC, name: "UTC".to_owned() })
+            .find_map(|name| Some(Self { zone: TimeZone::get(name).ok()?, name: (*name).to_owned(), unknown: None }))
+            .unwrap_or_else(|| Self { zone: TimeZone::UTC, name: "UTC".to_owned(), unknown: None })
     }
 
     /// RFC 3339 with the local offset; none beyond the calendar.

@@ -31,6 +31,8 @@ pub enum Pull {
     Notification(Notification),
     /// A mark is overdue; sent by `keeper`.
     Wake(Wake),
+    /// A duty is due; sent by `keeper`, also on `backfill`.
+    Duty(Duty),
 }
 
 /// A notification as `ingest` took it: the body whole, nothing parsed.
@@ -63,6 +65,15 @@ pub struct Wake {
     pub connection: ConnectionId,
     /// The service's name, as the mark's key has it.
     pub service: String,
+}
+
+/// "Look at this duty", by the key of its item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duty {
+    /// Whose: the partition key.
+    pub owner: String,
+    /// Which: the sort key.
+    pub item: String,
 }
 
 /// A message on `deliveries`: which delivery to look at.

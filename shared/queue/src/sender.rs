@@ -151,6 +151,29 @@ impl Queue {
         Ok(())
     }
 
+    /// How many messages the queue holds: waiting, delayed, or received and not yet deleted. SQS's figures are
+    /// approximate and up to a minute old.
+    ///
+    /// # Errors
+    /// SQS is out of reach.
+    pub async fn depth(&self) -> Result<u64, QueueError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .map_err(QueueError::failed("GetQueueAttributes"))?;
+        let number = |name| answer.attributes().and_then(|all| all.get(name)?.parse::<u64>().ok()).unwrap_or(0);
+        Ok(names.iter().map(number).sum())
+    }
+
     /// How many messages are received and not yet deleted. SQS's figure is approximate and up to a minute old.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! in another's item. Keys have versions: a new one seals, all of them open.
 
 mod seal;
+mod seals;
 
 use afferent_aws::{Aws, Service, cause};
 use afferent_domain::secret::{App, Secret};
@@ -12,6 +13,7 @@ use aws_sdk_secretsmanager::Client;
 use serde::Deserialize;
 
 pub use seal::{Sealed, Sealer, Unsealable};
+pub use seals::Seals;
 
 /// A secret that cannot be had. Names the secret, never its content.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,7 +36,7 @@ pub enum SecretsError {
     },
 }
 
-/// Reads the application's id and secret: `{"client_id":"…","client_secret":"…"}`.
+/// Reads the application's id and secret: `{"client_id":"…","client_secret":"…"}`, and the optional `callback_url`.
 ///
 /// # Errors
 /// The secret cannot be had or has another shape.
@@ -43,13 +45,19 @@ pub async fn application(aws: &Aws, arn: &str) -> Result<App, SecretsError> {
     struct Shape {
         client_id: String,
         client_secret: String,
+        #[serde(default)]
+        callback_url: String,
     }
     let text = read(aws, arn).await?;
     let shape: Shape = serde_json::from_str(text.reveal()).map_err(|_| SecretsError::Shape {
         name: arn.to_owned(),
         expected: r#"{"client_id":"…","client_secret":"…"}"#,
     })?;
-    Ok(App { client_id: shape.client_id, client_secret: Secret::new(shape.client_secret) })
+    Ok(App {
+        client_id: shape.client_id,
+        client_secret: Secret::new(shape.client_secret),
+        callback_url: Some(shape.callback_url).filter(|url| !url.is_empty()).map(Secret::new),
+    })
 }
 
 /// Reads sealing keys: `{"current":"2","1":"…","2":"…"}`, each key at least 32 characters of chance.

@@ -79,6 +79,12 @@ impl Sealer {
         String::from_utf8(open.to_vec()).map(Secret::new).map_err(|_| Unsealable)
     }
 
+    /// Whether the key is there that `sealed` was sealed under.
+    #[must_use]
+    pub fn knows(&self, sealed: &Sealed) -> bool {
+        sealed.0.split_once('.').is_some_and(|(version, _)| self.keys.contains_key(version))
+    }
+
     /// Whether `sealed` should be sealed again because a newer key is current.
     #[must_use]
     pub fn is_old(&self, sealed: &Sealed) -> bool {

@@ -1,39 +1,47 @@
 //! The budget's slots, in items of the `connections` table (`app#<client id>`, `budget#<n>`).
 //!
-//! The arithmetic and why it cannot be overdrawn: [`afferent_domain::budget`]. Here: one conditional write
-//! claims a slot, one gives it back. Whoever waits, waits for the slot that is free first, by turns.
+//! The arithmetic, why it cannot be overdrawn, and what the lanes do: [`afferent_domain::budget`]. Here: one
+//! conditional write claims a slot, one gives it back. Within one process the callers of a lane wait at a
+//! turnstile, in the order they came, so that they do not fight for the slot that all of them see is next; no
+//! lane queues behind another. Whoever waits says so on the items, for a few seconds at a time, so that lower
+//! lanes in other processes stand back.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod table;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use afferent_domain::budget::{Lane, Limit, Slots, free_after, taken_until};
+use afferent_domain::budget::{Field, Lane, Limit, Plan, Slots, free_after};
 use afferent_domain::{Clock, Dice, Timestamp};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
 
 use crate::StoreError;
-use crate::item::{Item, Reading, n, s};
+use table::Table;
+pub use usage::{LaneUsage, Usage};
 
-const OPERATION: &str = "UpdateItem";
+/// How long "somebody waits" holds. Should the caller die, lower lanes stand back for so long in vain.
+const HEARTBEAT: Duration = Duration::from_secs(6);
 
-/// The attribute that holds the whole application back after a 601.
-const HELD: &str = "held_ms";
+/// Waiting is said only where something may come free within this time: before, there is nothing to stand back
+/// from. What holds for longer than this is not said again.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Nobody sleeps longer than this without a look: others give back early what they took for longer.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The budget of one Withings application.
 pub struct Budget {
-    client: Client,
-    table: String,
-    owner: String,
-    limit: Limit,
+    table: Table,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
-    /// What was last seen of each item. Also the turnstile: within one process callers queue here, in the
-    /// order they came, so that they do not fight for the slot that all of them see is next.
-    live: Mutex<Vec<Slots>>,
-    /// A second turnstile, so that a code exchange does not queue behind the others.
-    auth: Mutex<Vec<Slots>>,
+    turnstiles: [Turnstile; Lane::COUNT],
+    /// What was last seen of each item.
+    seen: Mutex<Vec<Slots>>,
+    usage: Mutex<Usage>,
 }
 
 /// A slot that is taken. Make the call at once, and [`Budget::release`] it whatever the call brought.
@@ -58,6 +66,37 @@ pub enum BudgetError {
     Store(#[from] StoreError),
 }
 
+/// Where the callers of one lane queue.
+#[derive(Default)]
+struct Turnstile {
+    /// Whoever holds this is the next. In it: on which items this process said that it waits, as what, until when.
+    turn: tokio::sync::Mutex<Said>,
+    /// How many are at it, the next one included.
+    callers: AtomicUsize,
+}
+
+type Said = BTreeMap<usize, (Field, Timestamp)>;
+
+/// Counts one caller for as long as it waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn at(turnstile: &'a Turnstile) -> Self {
+        turnstile.callers.fetch_add(1, Ordering::Relaxed);
+        Self(&turnstile.callers)
+    }
+
+    fn callers(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Budget {
     /// The budget of application `client_id`.
     #[must_use]
@@ -69,8 +108,15 @@ impl Budget {
         clock: Arc<dyn Clock>,
         dice: Arc<dyn Dice>,
     ) -> Self {
-        let unknown = || Mutex::new((0..limit.items()).map(|item| Slots::unused(limit.slots_of(item))).collect());
-        Self { client, table, owner: format!("app#{client_id}"), limit, clock, dice, live: unknown(), auth: unknown() }
+        let seen = (0..limit.items()).map(|item| Slots::unused(item, limit.slots_of(item))).collect();
+        Self {
+            table: Table { client, name: table, owner: format!("app#{client_id}"), limit },
+            clock,
+            dice,
+            turnstiles: Default::default(),
+            seen: Mutex::new(seen),
+            usage: Mutex::new(Usage::none(limit)),
+        }
     }
 
     /// Claims a slot for a call that takes at most `call`, waiting for one until `give_up`.
@@ -78,43 +124,22 @@ impl Budget {
     /// # Errors
     /// [`BudgetError::Spent`] if none is free by then (nothing is claimed), or DynamoDB fails.
     pub async fn claim(&self, lane: Lane, call: Duration, give_up: Timestamp) -> Result<Claim, BudgetError> {
-        let turnstile = if lane == Lane::Auth { &self.auth } else { &self.live };
+        let asked = self.clock.now();
+        let turnstile = &self.turnstiles[lane.index()];
+        let waiting = Waiting::at(turnstile);
         // Whoever is at the turnstile waits no longer than until its own `give_up`; we not past ours.
-        let patience = give_up.since(self.clock.now());
-        let Ok(mut seen) = tokio::time::timeout(patience, turnstile.lock()).await else {
-            return Err(BudgetError::Spent(give_up));
+        let result = match timeout(give_up.since(asked), turnstile.turn.lock()).await {
+            Ok(mut said) => self.next_claim(lane, call, give_up, &mut said, &waiting).await,
+            Err(_) => Err(BudgetError::Spent(give_up)),
         };
-        let mut fresh = false;
-        loop {
-            let now = self.clock.now();
-            if now >= give_up {
-                return Err(BudgetError::Spent(give_up));
-            }
-            if let Some((item, slot)) = self.choose(&seen, lane, now) {
-                fresh = true;
-                match self.try_claim(item, slot, now, call).await? {
-                    (slots, Some(claim)) => {
-                        seen[item] = slots;
-                        return Ok(claim);
-                    }
-                    (slots, None) => seen[item] = slots,
-                }
-            } else if !fresh {
-                // Others give back early what they took for longer: what was seen may be too dark.
-                for (item, slots) in seen.iter_mut().enumerate() {
-                    *slots = self.look(item).await?;
-                }
-                fresh = true;
-            } else {
-                let next = seen.iter().enumerate().filter_map(|(item, slots)| slots.next(item, lane)).min();
-                let next = next.unwrap_or(give_up);
-                if next >= give_up {
-                    return Err(BudgetError::Spent(next));
-                }
-                tokio::time::sleep(next.since(now).max(Duration::from_millis(1))).await;
-                fresh = false;
-            }
+        let now = self.clock.now();
+        let in_use = self.seen().iter().map(|slots| slots.in_use(now)).sum();
+        match &result {
+            Ok(_) => self.usage().claimed(lane, now.since(asked), in_use),
+            Err(BudgetError::Spent(_)) => self.usage().spent(lane),
+            Err(BudgetError::Store(_)) => {}
         }
+        result
     }
 
     /// Gives a slot back: it is free 60 s (and a margin) after `answered`, the instant the call was over.
@@ -123,125 +148,180 @@ impl Budget {
     /// DynamoDB fails; the slot is then free one call deadline later than it could be.
     pub async fn release(&self, claim: Claim, answered: Timestamp) -> Result<(), StoreError> {
         let free_at = free_after(answered).min(claim.taken_until);
-        let result = self
-            .update(claim.item)
-            .update_expression("SET #slot = :free")
-            .condition_expression("#slot = :taken")
-            .expression_attribute_names("#slot", name(claim.slot))
-            .expression_attribute_values(":free", n(free_at.as_millis()))
-            .expression_attribute_values(":taken", n(claim.taken_until.as_millis()))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
+        let written = self.table.release(claim.item, claim.slot, claim.taken_until, free_at).await?;
+        if !written.done {
             // Only if this process slept past the slot's whole term: it is somebody else's now.
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                tracing::warn!(item = claim.item, slot = claim.slot, "a slot was given back after its term");
-                Ok(())
-            }
-            Err(error) => Err(StoreError::failed(OPERATION)(error)),
+            tracing::warn!(item = claim.item, slot = claim.slot, "a slot was given back after its term");
         }
+        self.saw(written.slots);
+        Ok(())
     }
 
-    /// Holds every call of the application back until `until`: Withings said "Too Many Requests".
+    /// Withings said "Too Many Requests" to a call of `lane`: every call of the application is held back until
+    /// `until`.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn refused(&self, lane: Lane, until: Timestamp) -> Result<(), StoreError> {
+        self.usage().refused(lane);
+        self.hold(until).await
+    }
+
+    /// Holds every call of the application back until `until`.
     ///
     /// # Errors
     /// DynamoDB fails.
     pub async fn hold(&self, until: Timestamp) -> Result<(), StoreError> {
-        for item in 0..self.limit.items() {
-            let result = self
-                .update(item)
-                .update_expression("SET #held = :until")
-                .condition_expression("attribute_not_exists(#held) OR #held < :until")
-                .expression_attribute_names("#held", HELD)
-                .expression_attribute_values(":until", n(until.as_millis()))
-                .send()
-                .await;
-            match result {
-                Ok(_) => {}
-                Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
-                Err(error) => return Err(StoreError::failed(OPERATION)(error)),
-            }
+        for item in 0..self.table.limit.items() {
+            let written = self.table.extend(item, Field::Held, until).await?;
+            self.saw(written.slots);
         }
         Ok(())
     }
 
+    /// What this process used since this was last asked.
+    #[must_use]
+    pub fn take_usage(&self) -> Usage {
+        std::mem::replace(&mut *self.usage(), Usage::none(self.table.limit))
+    }
+
+    /// The turnstile's next caller.
+    async fn next_claim(
+        &self,
+        lane: Lane,
+        call: Duration,
+        give_up: Timestamp,
+        said: &mut Said,
+        waiting: &Waiting<'_>,
+    ) -> Result<Claim, BudgetError> {
+        let mut fresh = false;
+        loop {
+            let now = self.clock.now();
+            if now >= give_up {
+                return Err(BudgetError::Spent(give_up));
+            }
+            let call_ends = now + call;
+            if let Some((item, mut plan)) = self.choose(lane, now, call_ends) {
+                let last = waiting.callers() == 1;
+                if last {
+                    self.no_longer_waiting_at(item, &mut plan, now, said);
+                }
+                let written = self.table.claim(item, &plan, now).await?;
+                self.saw(written.slots);
+                if written.done {
+                    if last {
+                        said.remove(&item);
+                        self.no_longer_waiting(said).await;
+                    }
+                    return Ok(Claim { item, slot: plan.slot, taken_until: plan.taken_until, call_ends });
+                }
+            } else if !fresh {
+                for item in 0..self.table.limit.items() {
+                    self.saw(self.table.look(item).await?);
+                }
+                fresh = true;
+            } else {
+                let tries = self.next_tries(lane, now);
+                let next = tries.first().map_or(give_up, |(at, _)| *at);
+                if next >= give_up {
+                    return Err(BudgetError::Spent(next));
+                }
+                if next <= now + SOON {
+                    // One who waits needs one slot; many want whatever comes back.
+                    let soon = tries.into_iter().take_while(|(at, _)| *at <= now + SOON);
+                    for (at, item) in soon.take(waiting.callers()) {
+                        self.say_waiting(lane, item, at, now, said).await?;
+                    }
+                    let wait = next.since(self.clock.now());
+                    sleep(wait.clamp(Duration::from_millis(1), LOOK)).await;
+                } else {
+                    sleep((next - SOON).since(now).clamp(Duration::from_millis(1), LOOK)).await;
+                }
+                fresh = false;
+            }
+        }
+    }
+
     /// A free slot by chance, so that two processes seldom choose the same one.
-    fn choose(&self, seen: &[Slots], lane: Lane, now: Timestamp) -> Option<(usize, usize)> {
+    fn choose(&self, lane: Lane, now: Timestamp, call_ends: Timestamp) -> Option<(usize, Plan)> {
+        let seen = self.seen();
         let mut free: Vec<(usize, usize)> = Vec::new();
         for (item, slots) in seen.iter().enumerate() {
-            free.extend(slots.claimable(item, lane, now).map(|slot| (item, slot)));
+            free.extend(slots.claimable(lane, now).map(|slot| (item, slot)));
         }
         let last = free.len().checked_sub(1)?;
-        free.get(usize::try_from(self.dice.between(0, last as u64)).ok()?).copied()
+        let (item, slot) = free.get(usize::try_from(self.dice.between(0, last as u64)).ok()?).copied()?;
+        Some((item, seen.get(item)?.plan(slot, lane, now, call_ends)?))
     }
 
-    async fn try_claim(
+    /// When each item is worth a try, the first one first.
+    fn next_tries(&self, lane: Lane, now: Timestamp) -> Vec<(Timestamp, usize)> {
+        let seen = self.seen();
+        let mut tries: Vec<_> =
+            seen.iter().filter_map(|slots| Some((slots.next_try(lane, now)?, slots.item))).collect();
+        tries.sort();
+        tries
+    }
+
+    async fn say_waiting(
         &self,
+        lane: Lane,
         item: usize,
-        slot: usize,
+        at: Timestamp,
         now: Timestamp,
-        call: Duration,
-    ) -> Result<(Slots, Option<Claim>), StoreError> {
-        let call_ends = now + call;
-        let taken_until = taken_until(call_ends);
-        let result = self
-            .update(item)
-            .update_expression("SET #slot = :taken")
-            .condition_expression(
-                "(attribute_not_exists(#slot) OR #slot <= :now) AND (attribute_not_exists(#held) OR #held <= :now)",
-            )
-            .expression_attribute_names("#slot", name(slot))
-            .expression_attribute_names("#held", HELD)
-            .expression_attribute_values(":taken", n(taken_until.as_millis()))
-            .expression_attribute_values(":now", n(now.as_millis()))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result {
-            Ok(answer) => {
-                let slots = self.read(item, &answer.attributes.unwrap_or_default());
-                Ok((slots, Some(Claim { item, slot, taken_until, call_ends })))
+        said: &mut Said,
+    ) -> Result<(), StoreError> {
+        let known = self.seen().get(item).and_then(|slots| {
+            let field = slots.waiting(lane, at)?;
+            Some((field, slots.until(field)))
+        });
+        if let Some((field, known)) = known
+            && known < now + SOON
+        {
+            let until = now + HEARTBEAT;
+            let written = self.table.extend(item, field, until).await?;
+            if written.done {
+                said.insert(item, (field, until));
             }
-            Err(error) => match error.as_service_error() {
-                Some(aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(
-                    refused,
-                )) => Ok((self.read(item, &refused.item.clone().unwrap_or_default()), None)),
-                _ => Err(StoreError::failed(OPERATION)(error)),
-            },
+            self.saw(written.slots);
+        }
+        Ok(())
+    }
+
+    /// Takes back, by the claim itself, what this process said on the same item, unless another has said it since.
+    fn no_longer_waiting_at(&self, item: usize, plan: &mut Plan, now: Timestamp, said: &Said) {
+        let Some((field, until)) = said.get(&item).filter(|(_, until)| *until > now) else { return };
+        let known = self.seen().get(item).map(|slots| slots.until(*field));
+        if known == Some(*until) && plan.sets.iter().all(|(set, _)| set != field) {
+            plan.sets.push((*field, now));
         }
     }
 
-    async fn look(&self, item: usize) -> Result<Slots, StoreError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(self.key(item)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::failed("GetItem"))?;
-        Ok(self.read(item, &answer.item.unwrap_or_default()))
+    /// Takes back what this process said, unless another has said it since. What cannot be taken back lapses.
+    async fn no_longer_waiting(&self, said: &mut Said) {
+        let now = self.clock.now();
+        for (item, (field, until)) in std::mem::take(said) {
+            if until > now {
+                match self.table.replace(item, field, until, now).await {
+                    Ok(written) => self.saw(written.slots),
+                    Err(error) => tracing::warn!(%error, item, "a waiting caller is announced until that lapses"),
+                }
+            }
+        }
     }
 
-    fn read(&self, item: usize, attributes: &Item) -> Slots {
-        let reading = Reading::new("connections", attributes);
-        let at = |name: &str| Timestamp::from_millis(reading.maybe_number(name).unwrap_or_default());
-        Slots { free_at: (0..self.limit.slots_of(item)).map(|slot| at(&name(slot))).collect(), held_until: at(HELD) }
+    fn saw(&self, slots: Slots) {
+        let item = slots.item;
+        if let Some(known) = self.seen().get_mut(item) {
+            *known = slots;
+        }
     }
 
-    fn key(&self, item: usize) -> Item {
-        HashMap::from([("owner".to_owned(), s(&self.owner)), ("item".to_owned(), s(format!("budget#{item}")))])
+    fn seen(&self) -> MutexGuard<'_, Vec<Slots>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn update(&self, item: usize) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).set_key(Some(self.key(item)))
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The attribute of a slot: short, so that 60 of them stay well under 1 KB.
-fn name(slot: usize) -> String {
-    format!("s{slot}")
 }

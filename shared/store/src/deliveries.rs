@@ -73,8 +73,8 @@ pub struct Due {
 /// The table `deliveries`.
 #[derive(Clone, Debug)]
 pub struct Deliveries {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 impl Deliveries {

@@ -10,7 +10,7 @@
 //! as it was read, the events, and the markers, on the condition that they are new. So two writers at once
 //! make one of them read again; they can neither leave a gap nor give a change two events.
 
-mod items;
+pub(crate) mod items;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -101,8 +101,8 @@ pub struct Head {
 /// The table `events`.
 #[derive(Clone, Debug)]
 pub struct Events {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 /// Whether a transaction went through.

@@ -22,6 +22,12 @@ pub fn n(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
+/// A set of strings; DynamoDB has no empty one.
+#[must_use]
+pub const fn ss(texts: Vec<String>) -> AttributeValue {
+    AttributeValue::Ss(texts)
+}
+
 /// An item that is being read; errors name the table and the attribute.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {
@@ -32,7 +38,7 @@ pub struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Reads `item`, an item of `table`.
     #[must_use]
-    pub fn new(table: &'static str, item: &'a Item) -> Self {
+    pub const fn new(table: &'static str, item: &'a Item) -> Self {
         Self { table, item }
     }
 

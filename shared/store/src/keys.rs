@@ -20,8 +20,10 @@ const PREFIX: &str = "afk_";
 pub struct Key {
     /// What its owner calls it.
     pub label: String,
-    /// What it may: `read`.
+    /// What it may: `read`, `write`.
     pub scopes: Vec<String>,
+    /// Where people may be sent back to after consenting: addresses without a query.
+    pub return_urls: Vec<String>,
 }
 
 /// The table.
@@ -44,13 +46,17 @@ impl Keys {
     /// DynamoDB fails.
     pub async fn create(&self, key: &Key, now: Timestamp, dice: &dyn Dice) -> Result<String, StoreError> {
         let text = format!("{PREFIX}{}", (0..4).map(|_| format!("{:016x}", dice.roll())).collect::<String>());
-        let item: Item = HashMap::from([
+        let mut item: Item = HashMap::from([
             ("key".to_owned(), s(hash(&text))),
             ("item".to_owned(), s("key")),
             ("label".to_owned(), s(&key.label)),
             ("scopes".to_owned(), AttributeValue::Ss(key.scopes.clone())),
             ("created_ms".to_owned(), n(now.as_millis())),
         ]);
+        // DynamoDB has no empty set.
+        if !key.return_urls.is_empty() {
+            item.insert("return_urls".to_owned(), AttributeValue::Ss(key.return_urls.clone()));
+        }
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map_err(StoreError::failed("PutItem"))?;
         Ok(text)
@@ -75,7 +81,11 @@ impl Keys {
             .map_err(StoreError::failed("GetItem"))?;
         let Some(item) = answer.item else { return Ok(None) };
         let reading = Reading::new(TABLE, &item);
-        Ok(Some(Key { label: reading.text("label")?.to_owned(), scopes: reading.set("scopes") }))
+        Ok(Some(Key {
+            label: reading.text("label")?.to_owned(),
+            scopes: reading.set("scopes"),
+            return_urls: reading.set("return_urls"),
+        }))
     }
 }
 

@@ -4,19 +4,28 @@
 //! condition means is part of the method's result, never an error. Errors are infrastructure only, and
 //! are all [`StoreError`]. Which function may open which table: `docs/tables.md`.
 
+mod bring;
+mod connect;
 mod error;
 pub mod item;
 
+pub mod anchors;
 pub mod budget;
 pub mod changes;
 pub mod connections;
 pub mod deliveries;
+pub mod duties;
 pub mod endpoints;
+pub mod erasure;
 pub mod events;
 pub mod keys;
 pub mod marks;
 pub mod notifications;
 pub mod records;
+pub mod runs;
+pub mod states;
+pub mod sweeps;
+pub mod tokens;
 
 use afferent_aws::{Aws, Service};
 

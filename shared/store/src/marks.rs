@@ -4,6 +4,8 @@
 //! under a due time else. So a pull that dies with its lease is woken by `keeper` when the lease ends.
 
 use afferent_domain::Timestamp;
+use afferent_domain::budget::Lane;
+use afferent_domain::duty::Family;
 use afferent_domain::id::{ConnectionId, PullId};
 use afferent_domain::mark::Entry;
 use afferent_domain::service::Service;
@@ -17,9 +19,6 @@ use crate::item::{Item, Reading, n, s};
 const TABLE: &str = "connections";
 const OPERATION: &str = "UpdateItem";
 
-/// How many partitions the due index is spread over.
-pub const DUE_SHARDS: u8 = 10;
-
 /// The mark as a pull finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -29,6 +28,10 @@ pub struct Mark {
     pub count: u64,
     /// The greatest `modified` (epoch seconds) whose rows are stored.
     pub cursor: Option<i64>,
+    /// How far a read came that was cut short; the reader's own words.
+    pub progress: Option<String>,
+    /// How often it failed in a row.
+    pub failures: u32,
 }
 
 /// What came of asking for the lease.
@@ -36,7 +39,8 @@ pub struct Mark {
 pub enum Lease {
     /// It is ours, and this is what there is to do.
     Taken(Mark),
-    /// Another pull is under way; it will see the newest mark before it ends.
+    /// Another pull is under way, and will see the newest mark before it ends; or the service is left alone
+    /// for a while after a failure.
     Held,
     /// There is nothing to do: another pull satisfied it.
     Clean,
@@ -54,25 +58,20 @@ pub enum Release {
 }
 
 /// How a pull ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Ending {
     /// The entries that it satisfied.
     pub satisfied: Vec<Entry>,
     /// When the others are to be looked at again; `None` if there are none.
     pub due: Option<Timestamp>,
+    /// The highest lane that the others are read in.
+    pub lane: Lane,
     /// The new cursor, if it moved. What it covers is stored.
     pub cursor: Option<i64>,
-}
-
-/// A mark that is due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The service.
-    pub service: Service,
-    /// Since when.
-    pub due: Timestamp,
+    /// How far a read came that was cut short, for the next pull to go on from.
+    pub progress: Option<String>,
+    /// How often it failed in a row; while it is not 0 the service is left alone until `due`.
+    pub failures: u32,
 }
 
 impl Connections {
@@ -88,10 +87,17 @@ impl Connections {
         due: Timestamp,
     ) -> Result<(), StoreError> {
         self.update(&owner(connection), &item(service))
-            .update_expression(
-                "SET due_shard = :shard, due_ms = if_not_exists(due_ms, :due) ADD entries :entry, marks :one",
-            )
-            .expression_attribute_values(":shard", s(shard(connection)))
+            .update_expression(match family(entry.cause.lane()) {
+                Family::Mark => {
+                    "SET due_shard = :shard, due_ms = if_not_exists(due_ms, :due) ADD entries :entry, marks :one"
+                }
+                // Somebody may be waiting for what is marked already.
+                _ => {
+                    "SET due_shard = if_not_exists(due_shard, :shard), due_ms = if_not_exists(due_ms, :due) \
+                     ADD entries :entry, marks :one"
+                }
+            })
+            .expression_attribute_values(":shard", s(shard(connection, entry.cause.lane())))
             .expression_attribute_values(":due", n(due.as_millis()))
             .expression_attribute_values(":entry", AttributeValue::Ss(vec![entry.to_text()]))
             .expression_attribute_values(":one", n(1))
@@ -99,6 +105,87 @@ impl Connections {
             .await
             .map(drop)
             .map_err(StoreError::failed(OPERATION))
+    }
+
+    /// The same, and forgets earlier failures: something has changed that lets the service be read again.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn revive(
+        &self,
+        connection: &ConnectionId,
+        service: Service,
+        entry: &Entry,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.update(&owner(connection), &item(service))
+            .update_expression(
+                "SET due_shard = :shard, due_ms = :due REMOVE not_before_ms, failures ADD entries :entry, marks :one",
+            )
+            .expression_attribute_values(":shard", s(shard(connection, entry.cause.lane())))
+            .expression_attribute_values(":due", n(due.as_millis()))
+            .expression_attribute_values(":entry", AttributeValue::Ss(vec![entry.to_text()]))
+            .expression_attribute_values(":one", n(1))
+            .send()
+            .await
+            .map(drop)
+            .map_err(StoreError::failed(OPERATION))
+    }
+
+    /// The marks of a connection that have entries.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is not one of ours.
+    pub async fn marks_of(&self, connection: &ConnectionId) -> Result<Vec<(Service, Mark)>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":owner", s(owner(connection)))
+            .expression_attribute_values(":prefix", s("service#"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::failed("Query"))?;
+        let mut marks = Vec::new();
+        for found in answer.items().iter().filter(|found| found.contains_key("entries")) {
+            let name = Reading::new(TABLE, found).text("item")?;
+            if let Some(Ok(service)) = name.strip_prefix("service#").map(str::parse) {
+                marks.push((service, read(found)?));
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Strikes out every entry of a mark as it was when it had been counted to `count`: what they waited for will not
+    /// be read. A pull that is under way finds its lease gone. `false`, and nothing changed, if another notification
+    /// came since.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn strike_out(
+        &self,
+        connection: &ConnectionId,
+        service: Service,
+        count: u64,
+    ) -> Result<bool, StoreError> {
+        let result = self
+            .update(&owner(connection), &item(service))
+            .update_expression(
+                "REMOVE entries, due_ms, due_shard, lease_pull, lease_ms, not_before_ms, fed_ms, failures, progress",
+            )
+            .condition_expression("marks = :count")
+            .expression_attribute_values(":count", n(count))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) if refused(&error) => Ok(false),
+            Err(error) => Err(StoreError::failed(OPERATION)(error)),
+        }
     }
 
     /// Asks for the pull lease until `until`.
@@ -115,12 +202,18 @@ impl Connections {
     ) -> Result<Lease, StoreError> {
         let result = self
             .update(&owner(connection), &item(service))
-            .update_expression("SET lease_pull = :pull, lease_ms = :until, due_ms = :until, due_shard = :shard")
-            .condition_expression("attribute_exists(entries) AND (attribute_not_exists(lease_ms) OR lease_ms <= :now)")
+            .update_expression(
+                "SET lease_pull = :pull, lease_ms = :until, due_ms = :until, \
+                 due_shard = if_not_exists(due_shard, :shard)",
+            )
+            .condition_expression(
+                "attribute_exists(entries) AND (attribute_not_exists(lease_ms) OR lease_ms <= :now) \
+                 AND (attribute_not_exists(not_before_ms) OR not_before_ms <= :now)",
+            )
             .expression_attribute_values(":pull", s(pull.as_str()))
             .expression_attribute_values(":until", n(until.as_millis()))
             .expression_attribute_values(":now", n(now.as_millis()))
-            .expression_attribute_values(":shard", s(shard(connection)))
+            .expression_attribute_values(":shard", s(shard(connection, Lane::Live)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -151,47 +244,64 @@ impl Connections {
         ending: &Ending,
         until: Timestamp,
     ) -> Result<Release, StoreError> {
-        let set = match (ending.due, ending.cursor) {
-            (None, None) => "REMOVE lease_pull, lease_ms, due_ms, due_shard",
-            (Some(_), None) => "SET due_ms = :due REMOVE lease_pull, lease_ms",
-            (None, Some(_)) => "SET cursor_s = :cursor REMOVE lease_pull, lease_ms, due_ms, due_shard",
-            (Some(_), Some(_)) => "SET due_ms = :due, cursor_s = :cursor REMOVE lease_pull, lease_ms",
-        };
-        match self.strike(connection, service, pull, ending, set, Some(mark.count)).await? {
+        match self.strike(connection, service, pull, ending, None, Some(mark.count)).await? {
             Struck::Done(_) => return Ok(Release::Done),
             Struck::Lost => return Ok(Release::Lost),
             Struck::Newer => {}
         }
-        let keep = match ending.cursor {
-            None => "SET lease_ms = :due, due_ms = :due",
-            Some(_) => "SET lease_ms = :due, due_ms = :due, cursor_s = :cursor",
-        };
-        let ending = Ending { due: Some(until), ..ending.clone() };
-        match self.strike(connection, service, pull, &ending, keep, None).await? {
+        match self.strike(connection, service, pull, ending, Some(until), None).await? {
             Struck::Done(item) => Ok(Release::Newer(read(&item)?)),
             Struck::Lost | Struck::Newer => Ok(Release::Lost),
         }
     }
 
+    /// Writes an ending; with `keep` the lease stays until then.
     async fn strike(
         &self,
         connection: &ConnectionId,
         service: Service,
         pull: &PullId,
         ending: &Ending,
-        expression: &str,
+        keep: Option<Timestamp>,
         count: Option<u64>,
     ) -> Result<Struck, StoreError> {
         let satisfied: Vec<String> = ending.satisfied.iter().map(Entry::to_text).collect();
-        let delete = if satisfied.is_empty() { "" } else { " DELETE entries :satisfied" };
+        let (mut set, mut remove) = (vec!["failures = :failures"], Vec::new());
+        match keep {
+            Some(_) => set.push("lease_ms = :due, due_ms = :due"),
+            None => remove.push("lease_pull, lease_ms, fed_ms"),
+        }
+        match (keep, ending.due) {
+            (Some(_), _) => {}
+            (None, Some(_)) => set.push("due_ms = :due, due_shard = :shard"),
+            (None, None) => remove.push("due_ms, due_shard"),
+        }
+        // Only a failure parks: a mark that lacks nothing but time may be pulled for a new notification at once.
+        match ending.due.filter(|_| ending.failures > 0 && keep.is_none()) {
+            Some(_) => set.push("not_before_ms = :due"),
+            None => remove.push("not_before_ms"),
+        }
+        let shard = (keep.is_none() && ending.due.is_some()).then(|| shard(connection, ending.lane));
+        if ending.cursor.is_some() {
+            set.push("cursor_s = :cursor");
+        }
+        match ending.progress {
+            Some(_) => set.push("progress = :progress"),
+            None => remove.push("progress"),
+        }
+        let mut expression = format!("SET {} REMOVE {}", set.join(", "), remove.join(", "));
+        if !satisfied.is_empty() {
+            expression.push_str(" DELETE entries :satisfied");
+        }
         let mut update = self
             .update(&owner(connection), &item(service))
-            .update_expression(format!("{expression}{delete}"))
+            .update_expression(expression)
             .condition_expression(match count {
                 Some(_) => "lease_pull = :pull AND marks = :count",
                 None => "lease_pull = :pull",
             })
             .expression_attribute_values(":pull", s(pull.as_str()))
+            .expression_attribute_values(":failures", n(ending.failures))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if !satisfied.is_empty() {
@@ -200,11 +310,17 @@ impl Connections {
         if let Some(count) = count {
             update = update.expression_attribute_values(":count", n(count));
         }
-        if let Some(due) = ending.due {
+        if let Some(due) = keep.or(ending.due) {
             update = update.expression_attribute_values(":due", n(due.as_millis()));
         }
         if let Some(cursor) = ending.cursor {
             update = update.expression_attribute_values(":cursor", n(cursor));
+        }
+        if let Some(shard) = shard {
+            update = update.expression_attribute_values(":shard", s(shard));
+        }
+        if let Some(progress) = &ending.progress {
+            update = update.expression_attribute_values(":progress", s(progress));
         }
         match update.send().await {
             Ok(answer) => Ok(Struck::Done(answer.attributes.unwrap_or_default())),
@@ -217,45 +333,12 @@ impl Connections {
             },
         }
     }
+}
 
-    /// Moves the due time of a mark that nobody holds, so that it is woken once and not at every look.
-    ///
-    /// # Errors
-    /// DynamoDB fails.
-    pub async fn postpone(&self, due: &Due, until: Timestamp) -> Result<bool, StoreError> {
-        let result = self
-            .update(&owner(&due.connection), &item(due.service))
-            .update_expression("SET due_ms = :until")
-            .condition_expression("due_ms = :was")
-            .expression_attribute_values(":until", n(until.as_millis()))
-            .expression_attribute_values(":was", n(due.due.as_millis()))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) if refused(&error) => Ok(false),
-            Err(error) => Err(StoreError::failed(OPERATION)(error)),
-        }
-    }
-
-    /// The marks of shard `shard` (below [`DUE_SHARDS`]) that are due by `until`, the oldest first, at most `most`.
-    ///
-    /// # Errors
-    /// DynamoDB fails.
-    pub async fn due(&self, shard: u8, until: Timestamp, most: i32) -> Result<Vec<Due>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("by_due")
-            .key_condition_expression("due_shard = :shard AND due_ms <= :until")
-            .expression_attribute_values(":shard", s(format!("{shard:02}")))
-            .expression_attribute_values(":until", n(until.as_millis()))
-            .limit(most)
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
-        Ok(answer.items().iter().filter_map(read_due).collect())
+impl Default for Ending {
+    fn default() -> Self {
+        let (satisfied, due, cursor, progress) = (Vec::new(), None, None, None);
+        Self { satisfied, due, lane: Lane::Live, cursor, progress, failures: 0 }
     }
 }
 
@@ -269,13 +352,20 @@ fn owner(connection: &ConnectionId) -> String {
     format!("connection#{connection}")
 }
 
-fn item(service: Service) -> String {
-    format!("service#{}", service.name())
+/// Where marks are found that this lane reads.
+const fn family(lane: Lane) -> Family {
+    match lane {
+        Lane::Auth | Lane::Live | Lane::OnDemand => Family::Mark,
+        Lane::Backfill | Lane::Reconcile => Family::Sweep,
+    }
 }
 
-fn shard(connection: &ConnectionId) -> String {
-    let sum = connection.as_str().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    format!("{:02}", sum % u32::from(DUE_SHARDS))
+fn shard(connection: &ConnectionId, lane: Lane) -> String {
+    family(lane).shard(&owner(connection))
+}
+
+fn item(service: Service) -> String {
+    format!("service#{}", service.name())
 }
 
 fn read(item: &Item) -> Result<Mark, StoreError> {
@@ -284,14 +374,7 @@ fn read(item: &Item) -> Result<Mark, StoreError> {
         entries: reading.set("entries").iter().filter_map(|text| Entry::from_text(text)).collect(),
         count: reading.number("marks")?,
         cursor: reading.maybe_number("cursor_s"),
-    })
-}
-
-fn read_due(item: &Item) -> Option<Due> {
-    let reading = Reading::new(TABLE, item);
-    Some(Due {
-        connection: ConnectionId::from(reading.maybe_text("owner")?.strip_prefix("connection#")?),
-        service: reading.maybe_text("item")?.strip_prefix("service#")?.parse().ok()?,
-        due: Timestamp::from_millis(reading.maybe_number("due_ms")?),
+        progress: reading.maybe_text("progress").map(str::to_owned),
+        failures: reading.maybe_number("failures").unwrap_or(0),
     })
 }

@@ -2,6 +2,9 @@
 //!
 //! Key: `notification`. Every one ends as satisfied, recorded or quarantined; the index `by_state` counts
 //! them by day, which is the proof that none was lost: accepted = satisfied + recorded + quarantined + waiting.
+//!
+//! One that waits for a person (quarantined as `unknown_user` or `disconnected`) names them in `awaits`, the key of the
+//! index `by_awaited`. When the person connects it is sorted again, and leaves the index once nothing can be lost.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,12 +14,14 @@ use afferent_domain::id::{ConnectionId, NotificationId, PullId, RecordId};
 use afferent_domain::notification::Quarantine;
 use afferent_domain::service::Service;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Select};
 
 use ring::digest::{SHA256, digest};
 
 use crate::StoreError;
+use crate::connections::refused;
 use crate::item::{Item, Reading, n, s};
 
 /// How long the item of a notification is kept from its receipt, once it has ended. Quarantined ones are kept until replayed.
@@ -96,11 +101,23 @@ impl Awaited {
     }
 }
 
+/// A notification as it is kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// What came in.
+    pub incoming: Incoming,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// Notifications that wait for a person, and where the next page of them begins.
+pub type Awaiting = (Vec<NotificationId>, Option<Item>);
+
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Notifications {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 impl Notifications {
@@ -149,7 +166,7 @@ impl Notifications {
             }
             Beginning::Quarantined(reason) => {
                 item.insert("reason".to_owned(), s(reason.reason()));
-                if let (Quarantine::UnknownUser, Some(userid)) = (reason, &incoming.userid) {
+                if let Some(userid) = awaits(reason, incoming) {
                     item.insert("awaits".to_owned(), s(userid));
                 }
             }
@@ -211,11 +228,137 @@ impl Notifications {
             .expression_attribute_values(":expires", n((received + KEPT).as_secs()))
             .send()
             .await;
-        match ended {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(()),
+        unless_refused(ended)
+    }
+
+    /// A notification that waits for pulls will not get them: it is quarantined, until the person `userid` connects
+    /// again. One that does not wait any more stays as it is.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn quarantine(&self, id: &NotificationId, reason: Quarantine, userid: &str) -> Result<(), StoreError> {
+        let Some(kept) = self.kept(id).await?.filter(|kept| kept.state == State::Waiting) else { return Ok(()) };
+        let result = self
+            .update(id)
+            .update_expression(
+                "SET #state = :state, state_day = :day, reason = :reason, awaits = :userid REMOVE pending",
+            )
+            .condition_expression("#state = :waiting")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":waiting", s(State::Waiting.name()))
+            .expression_attribute_values(":state", s(State::Quarantined.name()))
+            .expression_attribute_values(":day", s(state_day(State::Quarantined, kept.incoming.received)))
+            .expression_attribute_values(":reason", s(reason.reason()))
+            .expression_attribute_values(":userid", s(userid))
+            .send()
+            .await;
+        unless_refused(result)
+    }
+
+    /// A page of the notifications that wait for the person `userid`, the oldest first. Eventually consistent.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is not one of ours.
+    pub async fn awaiting(&self, userid: &str, start: Option<Item>, limit: u16) -> Result<Awaiting, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by_awaited")
+            .key_condition_expression("awaits = :userid")
+            .expression_attribute_values(":userid", s(userid))
+            .limit(i32::from(limit.max(1)))
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(StoreError::failed("Query"))?;
+        let ids = page
+            .items()
+            .iter()
+            .map(|item| Reading::new("notifications", item).text("notification").map(NotificationId::from));
+        Ok((ids.collect::<Result<_, _>>()?, page.last_evaluated_key))
+    }
+
+    /// A quarantined notification begins anew; tells where it stands now. One that is to wait for pulls stays among
+    /// those that wait for their person until [`Self::let_go`]: what it waits for must be marked first.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn begin_again(&self, incoming: &Incoming, beginning: Beginning<'_>) -> Result<State, StoreError> {
+        let state = match beginning {
+            Beginning::Waiting(_) => State::Waiting,
+            Beginning::Recorded(_) => State::Recorded,
+            Beginning::Quarantined(_) => State::Quarantined,
+        };
+        let (set, remove) = match beginning {
+            Beginning::Waiting(_) => ("pending = :what", "reason"),
+            Beginning::Recorded(_) => ("records = :what, expires_at = :expires", "reason, awaits"),
+            Beginning::Quarantined(reason) => match awaits(reason, incoming) {
+                Some(_) => ("reason = :what", "pending"),
+                None => ("reason = :what", "awaits"),
+            },
+        };
+        let what = match beginning {
+            Beginning::Waiting(awaited) => AttributeValue::Ss(awaited.iter().map(Awaited::to_text).collect()),
+            Beginning::Recorded(records) => {
+                AttributeValue::Ss(records.iter().map(|record| record.as_str().to_owned()).collect())
+            }
+            Beginning::Quarantined(reason) => s(reason.reason()),
+        };
+        let mut update = self
+            .update(&incoming.id)
+            .update_expression(format!("SET #state = :state, state_day = :day, {set} REMOVE {remove}"))
+            .condition_expression("#state = :quarantined")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", s(state.name()))
+            .expression_attribute_values(":quarantined", s(State::Quarantined.name()))
+            .expression_attribute_values(":day", s(state_day(state, incoming.received)))
+            .expression_attribute_values(":what", what);
+        if state == State::Recorded {
+            update = update.expression_attribute_values(":expires", n((incoming.received + KEPT).as_secs()));
+        }
+        match update.send().await {
+            Ok(_) => Ok(state),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(self.state(&incoming.id).await?.unwrap_or(state))
+            }
             Err(error) => Err(StoreError::failed("UpdateItem")(error)),
         }
+    }
+
+    /// The notification does not wait for its person any more. One that is quarantined stays.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn let_go(&self, id: &NotificationId) -> Result<(), StoreError> {
+        let result = self
+            .update(id)
+            .update_expression("REMOVE awaits")
+            .condition_expression("attribute_exists(awaits) AND #state <> :quarantined")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":quarantined", s(State::Quarantined.name()))
+            .send()
+            .await;
+        unless_refused(result)
+    }
+
+    /// The notification; `None` if there is no such one.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or the item is not one of ours.
+    pub async fn kept(&self, id: &NotificationId) -> Result<Option<Kept>, StoreError> {
+        let Some(item) = self.item(id).await? else { return Ok(None) };
+        let reading = Reading::new("notifications", &item);
+        Ok(Some(Kept {
+            incoming: Incoming {
+                id: id.clone(),
+                received: Timestamp::from_millis(reading.number("received_ms")?),
+                body: reading.text("body")?.to_owned(),
+                appli: reading.maybe_number("appli"),
+                userid: reading.maybe_text("userid").map(str::to_owned),
+            },
+            state: read_state(&item)?,
+        }))
     }
 
     /// Where the notification stands; `None` if there is no such one.
@@ -223,6 +366,10 @@ impl Notifications {
     /// # Errors
     /// DynamoDB fails.
     pub async fn state(&self, id: &NotificationId) -> Result<Option<State>, StoreError> {
+        self.item(id).await?.map(|item| read_state(&item)).transpose()
+    }
+
+    async fn item(&self, id: &NotificationId) -> Result<Option<Item>, StoreError> {
         let answer = self
             .client
             .get_item()
@@ -232,7 +379,7 @@ impl Notifications {
             .send()
             .await
             .map_err(StoreError::failed("GetItem"))?;
-        answer.item.map(|item| read_state(&item)).transpose()
+        Ok(answer.item)
     }
 
     /// How many of the notifications that were received on `day` (`YYYY-MM-DD`, UTC) stand at `state`.
@@ -266,6 +413,21 @@ impl Notifications {
 
     fn update(&self, id: &NotificationId) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).key("notification", s(id.as_str()))
+    }
+}
+
+/// The person whom a notification waits for that is quarantined for this reason.
+fn awaits(reason: Quarantine, incoming: &Incoming) -> Option<&str> {
+    let waits = matches!(reason, Quarantine::UnknownUser | Quarantine::Disconnected);
+    incoming.userid.as_deref().filter(|_| waits)
+}
+
+/// A condition that failed changes nothing, and that is right.
+fn unless_refused<T>(result: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>) -> Result<(), StoreError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if refused(&error) => Ok(()),
+        Err(error) => Err(StoreError::failed("UpdateItem")(error)),
     }
 }
 

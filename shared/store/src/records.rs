@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use afferent_domain::id::{RecordId, UserId};
 use afferent_domain::record::Record;
+use afferent_domain::service::Service;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use crate::StoreError;
-use crate::item::{Item, from_json, n, s, to_json};
+use crate::item::{Item, Reading, from_json, n, s, to_json};
 
 /// DynamoDB: at most 100 keys in a `BatchGetItem`.
 const KEYS_PER_READ: usize = 100;
@@ -22,8 +23,8 @@ const READ_ROUNDS: usize = 8;
 /// The table.
 #[derive(Clone, Debug)]
 pub struct Records {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 /// What became of a write.
@@ -42,6 +43,19 @@ pub struct After {
     pub record: RecordId,
     /// Its `effective_ms`.
     pub effective_ms: i64,
+}
+
+/// What the index by service tells of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The record.
+    pub record: RecordId,
+    /// Its instant, or its period's beginning.
+    pub effective_ms: i64,
+    /// Its revision.
+    pub rev: u32,
+    /// Whether it is retracted.
+    pub retracted: bool,
 }
 
 impl Records {
@@ -138,6 +152,47 @@ impl Records {
         Ok((records, next))
     }
 
+    /// Which records of a service the user has whose `effective_ms` lies from `from_ms` to `to_ms`, both included,
+    /// in the order of time (backwards if `newest_first`), at most `most`. Eventually consistent, and retracted
+    /// ones are among them.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn of_service(
+        &self,
+        user: &UserId,
+        service: Service,
+        (from_ms, to_ms): (i64, i64),
+        newest_first: bool,
+        most: usize,
+    ) -> Result<Vec<Known>, StoreError> {
+        let (mut known, mut start) = (Vec::new(), None);
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("by_service")
+                .key_condition_expression("user_service = :service AND effective_ms BETWEEN :from AND :to")
+                .expression_attribute_values(":service", s(format!("{user}#{service}")))
+                .expression_attribute_values(":from", n(from_ms))
+                .expression_attribute_values(":to", n(to_ms))
+                .scan_index_forward(!newest_first)
+                .set_limit(i32::try_from(most.saturating_sub(known.len())).ok())
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::failed("Query"))?;
+            for item in answer.items() {
+                known.push(read_known(item)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() || known.len() >= most {
+                return Ok(known);
+            }
+        }
+    }
+
     /// Stores a revision, on the condition that the one before it is the stored one (for revision 1: that
     /// there is none).
     ///
@@ -159,6 +214,16 @@ impl Records {
             },
         }
     }
+}
+
+fn read_known(item: &Item) -> Result<Known, StoreError> {
+    let reading = Reading::new("records", item);
+    Ok(Known {
+        record: RecordId::from(reading.text("record")?),
+        effective_ms: reading.number("effective_ms")?,
+        rev: reading.number("rev")?,
+        retracted: reading.text("status")? == "entered-in-error",
+    })
 }
 
 /// The item of a record.

@@ -3,10 +3,12 @@
 
 pub mod activity;
 pub mod devices;
+pub mod goals;
 pub mod heart;
 pub mod intraday;
 pub mod measures;
 pub mod notify;
+pub mod signal;
 pub mod sleep;
 pub mod survey;
 pub mod token;

@@ -9,6 +9,7 @@
 pub mod answer;
 mod client;
 mod envelope;
+mod region;
 mod request;
 mod row;
 mod sign;
@@ -17,7 +18,8 @@ mod status;
 pub use afferent_domain::secret::{App, Secret};
 pub use client::{BODY_LIMIT, Client};
 pub use envelope::{Body, Error, Page, body};
-pub use request::{Auth, Request, Span, Unsupported, auth, data, fields, notify};
+pub use region::{Region, UnknownRegion};
+pub use request::{Auth, Request, Span, Unsupported, auth, data, fields, notify, user};
 pub use row::{Problem, Row, Why, number};
 pub use sign::signature;
-pub use status::{Class, MAX_WAIT, UNSAID_WAIT};
+pub use status::{Class, MAX_WAIT, NotifyFault, UNSAID_WAIT, notify_fault};

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod data;
 pub mod fields;
 pub mod notify;
+pub mod user;
 
 use std::fmt;
 

@@ -27,6 +27,8 @@ pub enum Why {
     Number,
     /// A time that no calendar has.
     Time(&'static str),
+    /// It is too large to be kept: no measurement is.
+    TooLarge,
 }
 
 impl fmt::Display for Problem {
@@ -38,6 +40,7 @@ impl fmt::Display for Problem {
             Why::Field(name) => write!(f, "{place}: {name} is missing or not of its type"),
             Why::Number => write!(f, "{place}: a number could not be read"),
             Why::Time(name) => write!(f, "{place}: {name} is no time"),
+            Why::TooLarge => write!(f, "{place}: it is too large to be kept"),
         }
     }
 }
@@ -167,6 +170,40 @@ impl<'a> Row<'a> {
             .filter(|(name, _)| !known.contains(name))
             .map(|(name, member)| (name.to_owned(), member.clone()))
             .collect()
+    }
+
+    /// As [`Row::other`], and of two spellings of the device or the model that say different things the one that does
+    /// not count ([`Row::device_id`], [`Row::model_id`]), so that nothing is lost.
+    #[must_use]
+    pub fn rest(&self, known: &[&str]) -> BTreeMap<String, Json> {
+        let mut rest = self.other(known);
+        let mut keep = |name: &str| {
+            if let Some(member) = self.json(name) {
+                rest.insert(name.to_owned(), member.clone());
+            }
+        };
+        if self.text("deviceid") != self.device_id() {
+            keep("deviceid");
+        }
+        for name in ["modelid", "model_id", "model"] {
+            if self.int(name).is_some() && self.int(name) != self.model_id() {
+                keep(name);
+            }
+        }
+        rest
+    }
+
+    /// What is left of the object `name` without the members that are known; none if nothing is. What is there and no
+    /// object comes back as it is.
+    #[must_use]
+    pub fn leftover(&self, name: &str, known: &[&str]) -> Option<Json> {
+        match self.json(name)? {
+            object @ Json::Object(_) => {
+                let rest = Row::of(object, "").ok()?.other(known);
+                (!rest.is_empty()).then_some(Json::Object(rest))
+            }
+            other => Some(other.clone()),
+        }
     }
 
     /// The hashed device id: `hash_deviceid`, or `deviceid` where a service has only that.

@@ -79,6 +79,58 @@ impl Class {
     }
 }
 
+/// What is wrong with a subscription, where a status of `notify` says more than its family does (Withings' older
+/// documents; the newer ones print families only). Its text is for people; [`NotifyFault::name`] is for tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotifyFault {
+    /// 293.
+    #[error(
+        "Withings does not take the callback URL: it must be https on port 80 or 443 with a host name, registered in the \
+         developer dashboard, and answer HEAD with 2xx"
+    )]
+    CallbackRefused,
+    /// 343.
+    #[error("Withings says that the callback URL does not exist: nothing answers under it")]
+    CallbackGone,
+    /// 286, 294.
+    #[error("Withings has no such subscription: it vanished, or the URL is spelt otherwise than `list` spells it")]
+    NoSuchSubscription,
+    /// 305.
+    #[error("Withings has too many subscriptions of this person for the application: revoke those of old URLs")]
+    TooMany,
+    /// 304.
+    #[error("Withings does not take the comment: it may have 255 characters")]
+    Comment,
+}
+
+impl NotifyFault {
+    /// A word for tables, metrics and events.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CallbackRefused => "callback_refused",
+            Self::CallbackGone => "callback_gone",
+            Self::NoSuchSubscription => "no_such_subscription",
+            Self::TooMany => "too_many_subscriptions",
+            Self::Comment => "comment_refused",
+        }
+    }
+}
+
+/// What a status of a `notify` call says about the subscription; `None` where its [`Class`] is all there is. 305 is of
+/// a family that is tried again, and yet no repetition helps.
+#[must_use]
+pub const fn notify_fault(status: i64) -> Option<NotifyFault> {
+    match status {
+        293 => Some(NotifyFault::CallbackRefused),
+        343 => Some(NotifyFault::CallbackGone),
+        286 | 294 => Some(NotifyFault::NoSuchSubscription),
+        305 => Some(NotifyFault::TooMany),
+        304 => Some(NotifyFault::Comment),
+        _ => None,
+    }
+}
+
 /// The families as Withings prints them, each range inclusive.
 const FAMILIES: &[(Class, &[(i64, i64)])] = &[
     (Class::Unauthorized, &[(100, 102), (200, 200), (401, 401)]),
@@ -226,5 +278,23 @@ mod tests {
         assert_eq!(Class::of(503, "Invalid Params: invalid refresh_token", None), Class::InvalidRefreshToken);
         assert_eq!(Class::of(503, "Invalid Params: invalid code", None), Class::InvalidCode);
         assert_eq!(Class::of(503, "Invalid Params: invalid enddate", None), Class::Invalid);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_subscription_is_told_as_what_it_is() {
+        for (status, name) in [
+            (293, "callback_refused"),
+            (343, "callback_gone"),
+            (286, "no_such_subscription"),
+            (294, "no_such_subscription"),
+            (305, "too_many_subscriptions"),
+            (304, "comment_refused"),
+        ] {
+            assert_eq!(notify_fault(status).map(NotifyFault::name), Some(name), "{status}");
+            assert_ne!(class(status), Class::Success);
+        }
+        for status in [0, 401, 503, 601, 342] {
+            assert_eq!(notify_fault(status), None, "{status}");
+        }
     }
 }

@@ -1,7 +1,11 @@
 //! The whole pipeline in one process under virtual time: the six functions, AWS, a simulated Withings with the
 //! sample person, and a receiver that verifies what it gets.
 
+pub mod history;
+pub mod line;
 pub mod load;
+pub mod town;
+pub mod truth;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +95,7 @@ impl Rig {
             refresh_token: Secret::new(tokens.refresh_token),
             expires_in: Duration::from_secs(3 * 3600),
         };
-        let connection = seeder.connect("sample", &consent).await.expect("the tables are there");
+        let connection = seeder.connect_quietly("sample", &consent).await.expect("the tables are there");
         let url = format!("http://{RECEIVER_HOST}/webhooks");
         let registered = seeder.endpoint("receiver", &url, &["*"]).await.expect("the tables are there");
         withings.subscribe(person.userid, None, &[], &callback()).expect("the person is there");

@@ -49,7 +49,7 @@ impl Refusal {
         Self::new(2554, "Not implemented")
     }
 
-    /// 286, 293 and 294 of the notify service.
+    /// 286, 293, 294, 304, 305 and 343 of the notify service.
     pub(crate) fn notify(status: i64) -> Self {
         Self::new(status, "Invalid Params")
     }

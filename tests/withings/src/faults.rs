@@ -42,6 +42,8 @@ pub enum FaultKind {
     Truncated,
     /// HTTP 200 and an HTML page.
     NotJson,
+    /// HTTP 200 and an answer of this many bytes, all of it blanks after the opening brace.
+    Long(usize),
     /// No answer, ever.
     Hang,
 }

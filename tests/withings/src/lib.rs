@@ -14,6 +14,7 @@ mod control;
 mod data;
 mod faults;
 mod intake;
+mod lapses;
 mod limiter;
 mod notice;
 mod notifier;
@@ -34,6 +35,7 @@ pub use data::{
 };
 pub use faults::{Fault, FaultKind};
 pub use intake::Intake;
+pub use lapses::Lapse;
 pub use notice::{BedEvent, Notice, ProfileAction};
 pub use notifier::{CYCLES, Fate, NotificationRecord, Notifier, NotifierStats, Outcome, TRIES_PER_CYCLE, Try};
 pub use server::router;

@@ -28,6 +28,12 @@ pub enum BedEvent {
     Out,
     /// Category 52: the mat finished inflating.
     Inflated,
+    /// Category 98, of a contract's live feed: the bed is occupied.
+    Occupied,
+    /// Category 99, likewise: the bed is empty.
+    Empty,
+    /// Category 100, likewise: in and out. The bodies of these three are UNCERTAIN; they are taken to be those of 50.
+    InOut,
 }
 
 impl BedEvent {
@@ -38,6 +44,9 @@ impl BedEvent {
             Self::In => 50,
             Self::Out => 51,
             Self::Inflated => 52,
+            Self::Occupied => 98,
+            Self::Empty => 99,
+            Self::InOut => 100,
         }
     }
 }
@@ -96,7 +105,7 @@ impl Notice {
         Self::of(46, userid, format!("userid={userid}&action={}&appli=46", action.as_str()))
     }
 
-    /// Categories 50, 51, 52 and 55: an event of a device, at epoch seconds.
+    /// Categories 50, 51, 52 and 55 (98, 99 and 100 are taken to be alike): an event of a device, at epoch seconds.
     #[must_use]
     pub fn device_event(userid: Userid, appli: u16, deviceid: &str, date: i64) -> Self {
         Self::of(appli, userid, format!("date={date}&deviceid={deviceid}&appli={appli}&userid={userid}"))

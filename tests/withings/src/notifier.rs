@@ -192,9 +192,9 @@ impl Notifier {
         self.book().subscriptions.iter().cloned().collect()
     }
 
-    /// Whether a HEAD of the URL answers 2xx.
-    pub(crate) async fn reaches(&self, url: &str) -> bool {
-        self.exchange(Method::HEAD, url, "").await.is_ok_and(|answer| answer.status.is_success())
+    /// What a HEAD of the URL is answered with; `None` if nothing comes back.
+    pub(crate) async fn head(&self, url: &str) -> Option<http::StatusCode> {
+        self.exchange(Method::HEAD, url, "").await.ok().map(|answer| answer.status)
     }
 
     /// Sends a notice to every subscription of its user and category. Must run inside tokio.

@@ -57,6 +57,11 @@ fn plain(value: Value) -> Option<String> {
 pub(crate) struct Arguments(BTreeMap<String, String>);
 
 impl Arguments {
+    /// These, the last of equal names counts.
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

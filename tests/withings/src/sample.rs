@@ -271,6 +271,13 @@ impl Person {
         self.sample(at, json!({ "rmssd": 38, "sdnn1": 51, "hrv_quality": 3 }))
     }
 
+    /// A urine analysis; which device takes it does not matter here.
+    fn urine(&self, date: i64) -> MeasureGroup {
+        let types = [(147, 62, -1), (148, 1_015, -3), (204, 5, -1), (205, 11, -1)];
+        let measures = types.into_iter().map(|(meastype, value, unit)| Measure::new(meastype, value, unit)).collect();
+        MeasureGroup { date, measures, ..MeasureGroup::default() }
+    }
+
     fn glucose(&self, date: i64) -> MeasureGroup {
         MeasureGroup::taken(&self.glucometer, date, vec![Measure::new(119, 104, 0)])
     }
@@ -317,7 +324,7 @@ pub fn person(simulator: &Simulator, notify: Notify) -> Result<Person, ControlEr
 /// Makes the change that Withings announces by one category: the data, then the notification.
 ///
 /// # Errors
-/// If there is no such user, or the category is none of [`CATEGORIES`].
+/// If there is no such user, or the category is none of [`CATEGORIES`], 63, 98, 99 and 100.
 pub fn play(simulator: &Simulator, person: &Person, appli: u16) -> Result<(), ControlError> {
     let (userid, now, yes) = (person.userid, simulator.now().as_secs(), Notify::Yes);
     let timezone = simulator.world().state.user(userid)?.timezone.clone();
@@ -353,6 +360,10 @@ pub fn play(simulator: &Simulator, person: &Person, appli: u16) -> Result<(), Co
             simulator.add(userid, [person.hrv(now - 240), person.hrv(now - 120), person.hrv(now)], Notify::No)?;
             simulator.hrv(userid, now - 240, now);
         }
+        63 => drop(simulator.add(userid, [person.urine(now)], yes)?),
+        98 => simulator.bed_event(userid, BedEvent::Occupied, &person.mat.deviceid, now),
+        99 => simulator.bed_event(userid, BedEvent::Empty, &person.mat.deviceid, now),
+        100 => simulator.bed_event(userid, BedEvent::InOut, &person.mat.deviceid, now),
         _ => return Err(ControlError::Invalid(format!("there is no sample for category {appli}"))),
     }
     Ok(())

@@ -28,6 +28,9 @@ pub struct Settings {
     pub startdate_inclusive: bool,
     /// Rows per page.
     pub pages: Pages,
+    /// What one sleep get or getintradayactivity reaches, in seconds; more is cut off without a word. (For sleep get
+    /// the specification also says 7 days: CONFLICT.)
+    pub reach_s: i64,
     /// How an empty intraday series is written.
     pub empty_intraday: EmptySeries,
     /// Whether the token answer carries `userid` as a string (older documents) instead of a number.
@@ -50,6 +53,10 @@ pub struct Settings {
     pub old_access_token_dies: bool,
     /// Whether the consent page answers by itself.
     pub auto_consent: AutoConsent,
+    /// The scopes that a person grants on the consent page, of those asked for; `None` is all of them.
+    pub granted_scopes: Option<BTreeSet<String>>,
+    /// The most subscriptions of one user to one application; one more gets 305. The number is UNCERTAIN.
+    pub most_subscriptions: Option<usize>,
     /// Which callback URLs `subscribe` accepts.
     pub callback: CallbackRules,
     /// How long calls travel.
@@ -71,6 +78,7 @@ impl Default for Settings {
             lastupdate: LastUpdate::After,
             startdate_inclusive: true,
             pages: Pages::default(),
+            reach_s: 86_400,
             empty_intraday: EmptySeries::Object,
             userid_as_string: false,
             heart_rate_as_object: false,
@@ -82,6 +90,8 @@ impl Default for Settings {
             hidden_meastypes: BTreeSet::new(),
             old_access_token_dies: true,
             auto_consent: AutoConsent::FirstUser,
+            granted_scopes: None,
+            most_subscriptions: None,
             callback: CallbackRules::default(),
             latency: Latency::default(),
             delivery: Delivery::default(),
@@ -162,6 +172,8 @@ pub enum AutoConsent {
     FirstUser,
     /// This user consents at once.
     User(Userid),
+    /// Whoever is asked declines: the redirect says `error=access_denied`.
+    Deny,
 }
 
 /// Rows per page. Only 300 (sleep) is measured and 200 (activity) recorded; the others are UNCERTAIN.
@@ -196,13 +208,16 @@ pub struct CallbackRules {
     pub strict: bool,
     /// Whether a HEAD must answer 2xx.
     pub head: bool,
+    /// What a subscription gets whose URL brings no answer at all. UNCERTAIN: 293 was reported, 343 ("the callback URL
+    /// does not exist") is in the old documents.
+    pub unreachable: i64,
     /// The registered URLs; a callback must begin with one of them. Empty accepts any.
     pub registered: Vec<String>,
 }
 
 impl Default for CallbackRules {
     fn default() -> Self {
-        Self { strict: true, head: true, registered: Vec::new() }
+        Self { strict: true, head: true, unreachable: 293, registered: Vec::new() }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::answer::{Answer, Refusal, envelope, respond, status};
 use crate::calls::{CallLog, CallRecord, Stats};
 use crate::control;
 use crate::faults::{Fault, FaultKind, Faults};
+use crate::lapses::Lapses;
 use crate::limiter::{Duplicates, Limiter};
 use crate::notifier::{NotificationRecord, Notifier};
 use crate::request::Incoming;
@@ -36,6 +37,7 @@ pub(crate) struct World {
     pub(crate) state: State,
     pub(crate) tokens: Tokens,
     pub(crate) faults: Faults,
+    pub(crate) lapses: Lapses,
     pub(crate) calls: CallLog,
     limiter: Limiter,
     duplicates: Duplicates,
@@ -219,6 +221,9 @@ fn spoil(kind: &FaultKind, answer: Answer) -> Option<(i64, Response<Bytes>)> {
             (-1, respond(StatusCode::OK, "application/json", whole.slice(..whole.len() / 2)))
         }
         FaultKind::NotJson => (-1, respond(StatusCode::OK, "text/html", PAGE)),
+        FaultKind::Long(bytes) => {
+            (-1, respond(StatusCode::OK, "application/json", format!("{{{}", " ".repeat(*bytes))))
+        }
         FaultKind::Hang => return None,
     })
 }

@@ -156,9 +156,28 @@ pub struct Signal {
     /// How many parts there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<u32>,
-    /// SHA-256 (hex) of the whole signal.
+    /// SHA-256 (hex) of the whole signal ([`Signal::digest_of`]), the same in each of its parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The samples of this part, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<i64>,
+}
+
+impl Signal {
+    /// SHA-256 (hex) of a signal: of its samples as a JSON list without blanks. Who has put all parts together can
+    /// check them by it.
+    #[must_use]
+    pub fn digest_of(samples: &[i64]) -> String {
+        let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+        hash.update(b"[");
+        for (index, sample) in samples.iter().enumerate() {
+            hash.update(if index == 0 { b"" } else { b"," });
+            hash.update(sample.to_string().as_bytes());
+        }
+        hash.update(b"]");
+        hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// When a record was: RFC 3339 with the local offset.
@@ -177,6 +196,18 @@ pub enum Effective {
         /// Its end.
         end: String,
     },
+}
+
+impl Effective {
+    /// Its first and last second since the epoch; `None` if it is no RFC 3339, which no record of ours has.
+    #[must_use]
+    pub fn span_secs(&self) -> Option<(i64, i64)> {
+        let secs = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
+        match self {
+            Self::At { at } => secs(at).map(|at| (at, at)),
+            Self::Period { start, end } => secs(start).zip(secs(end)),
+        }
+    }
 }
 
 /// `value * 10^unit`, as it came.

@@ -71,6 +71,16 @@ pub const SUMMARY: &[Row] = &[
     Row::new("chest_movement_rate_average", "chest_movement_rate", "/min").method("mean").zero_is_none(),
     Row::new("chest_movement_rate_min", "chest_movement_rate", "/min").method("minimum").zero_is_none(),
     Row::new("chest_movement_rate_max", "chest_movement_rate", "/min").method("maximum").zero_is_none(),
+    Row::new("chest_movement_rate_wellness_average", "chest_movement_rate", "/min")
+        .method("wellness_mean")
+        .zero_is_none(),
+    Row::new("chest_movement_rate_wellness_min", "chest_movement_rate", "/min")
+        .method("wellness_minimum")
+        .zero_is_none(),
+    Row::new("chest_movement_rate_wellness_max", "chest_movement_rate", "/min")
+        .method("wellness_maximum")
+        .zero_is_none(),
+    Row::new("core_body_temperature_status", "core_body_temperature_status", "{code}"),
     Row::new("core_body_temperature_avg", "core_body_temperature", "Cel").method("mean").zero_is_none(),
     Row::new("core_body_temperature_min", "core_body_temperature", "Cel").method("minimum").zero_is_none(),
     Row::new("core_body_temperature_max", "core_body_temperature", "Cel").method("maximum").zero_is_none(),

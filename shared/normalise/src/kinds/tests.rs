@@ -25,9 +25,16 @@ fn rows<'a>(shared: &'a Json, table: &str) -> &'a [Json] {
 #[test]
 fn whole_rows_are_those_of_the_shared_table() {
     let shared = shared();
-    for (name, table) in
-        [("measures", MEASURES), ("activity", ACTIVITY), ("intraday", INTRADAY), ("sleep", SLEEP), ("summary", SUMMARY)]
-    {
+    for (name, table) in [
+        ("measures", MEASURES),
+        ("activity", ACTIVITY),
+        ("intraday", INTRADAY),
+        ("sleep", SLEEP),
+        ("summary", SUMMARY),
+        ("workouts", WORKOUT),
+        ("goals", &[GOALS, &[WEIGHT_GOAL]].concat()),
+    ] {
+        assert_eq!(rows(&shared, name).len(), table.len(), "{name}");
         for expected in rows(&shared, name) {
             let field = text(expected, "name").unwrap();
             let row = table.iter().find(|row| row.name == field).unwrap_or_else(|| panic!("{name} lacks {field}"));
@@ -40,7 +47,61 @@ fn whole_rows_are_those_of_the_shared_table() {
             assert_eq!(&codes, loinc, "{name} {field}");
         }
     }
-    assert_eq!(rows(&shared, "measures").len(), MEASURES.len(), "every measure type is in the shared table");
+}
+
+/// 36 of Withings' list in August 2026, eight of October 2026 for urine, and four that only clients knew (each foot).
+#[test]
+fn every_measure_type_that_withings_or_a_client_named_has_a_name() {
+    let official = [
+        1, 4, 5, 6, 8, 9, 10, 11, 12, 54, 71, 73, 76, 77, 88, 91, 119, 123, 130, 135, 136, 137, 138, 139, 155, 167,
+        168, 169, 170, 173, 174, 175, 196, 226, 227, 229,
+    ];
+    assert_eq!(official.len(), 36);
+    let later = [147, 148, 151, 204, 205, 248, 249, 251, 158, 159, 197, 198];
+    let mut known: Vec<i64> = MEASURES.iter().map(|row| row.name.parse().unwrap()).collect();
+    known.sort_unstable();
+    let mut all = [&official[..], &later].concat();
+    all.sort_unstable();
+    assert_eq!(known, all);
+}
+
+#[test]
+fn coded_results_are_those_of_the_shared_table() {
+    let shared = shared();
+    let number = |row: &Json, name: &str| match row.get(name) {
+        Some(Json::Number(number)) => number.as_integer().unwrap(),
+        _ => panic!("{name}"),
+    };
+    let categories = rows(&shared, "workout_categories");
+    assert_eq!(categories.len(), 130);
+    for row in categories {
+        assert_eq!(Some(&*workout(number(row, "category"))), text(row, "kind"));
+    }
+    assert_eq!(workout(533), "withings.workout.533");
+    assert_eq!(rows(&shared, "afib").len(), 14);
+    for row in rows(&shared, "afib") {
+        assert_eq!(Some(&*afib(number(row, "class"))), text(row, "code"));
+    }
+}
+
+#[test]
+fn every_field_that_is_asked_for_has_a_name() {
+    use afferent_withings::fields;
+    for (list, table) in [
+        (fields::ACTIVITY, ACTIVITY),
+        (fields::INTRADAY, INTRADAY),
+        (fields::WORKOUTS, WORKOUT),
+        (fields::SLEEP, SLEEP),
+        (fields::SLEEP_SUMMARY, SUMMARY),
+    ] {
+        // How long a sample lasts is no sample, and the events of a night are a list.
+        for field in list.split(',').filter(|field| !matches!(*field, "duration" | "night_events")) {
+            assert!(table.iter().any(|row| row.name == field), "{field}");
+        }
+        for row in table.iter().filter(|row| row.name != "asleepduration") {
+            assert!(list.split(',').any(|field| field == row.name), "{} is not asked for", row.name);
+        }
+    }
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub const WORKOUT: &[Row] = &[
     Row::new("core_body_temperature_avg", "core_body_temperature", "Cel").method("mean").zero_is_none(),
     Row::new("core_body_temperature_min", "core_body_temperature", "Cel").method("minimum").zero_is_none(),
     Row::new("core_body_temperature_max", "core_body_temperature", "Cel").method("maximum").zero_is_none(),
+    Row::new("core_body_temperature_status", "core_body_temperature_status", "{code}"),
     Row::new("pool_laps", "pool_laps", "{laps}"),
     Row::new("strokes", "swim_strokes", "{strokes}"),
     Row::new("pool_length", "pool_length", "m"),

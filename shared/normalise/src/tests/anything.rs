@@ -96,6 +96,14 @@ fn body(service: Service) -> BoxedStrategy<Json> {
         Service::AnswersGet => {
             ("answers", with(numbers(&["surveyid", "grpid", "timestamp"]), "answers", junk().boxed()))
         }
+        Service::Getgoals => {
+            let weight = object(numbers(&["value", "unit", "new"]));
+            return object(vec![("goals", with(numbers(&["steps", "sleep", "new"]), "weight", weight))]);
+        }
+        Service::HeartGet | Service::StethoGet => {
+            let samples = prop::collection::vec(number(), 0..4).prop_map(Json::List).boxed();
+            return with(numbers(&["sampling_frequency", "frequency", "position", "model", "new"]), "signal", samples);
+        }
         Service::Getdevice => ("devices", with(numbers(&["first_session_date", "model_id"]), "deviceid", device())),
     };
     object(vec![(list, rows(row))])
@@ -136,7 +144,7 @@ fn the_order_of_the_rows_changes_nothing() {
         (Service::Getdevice, "user_getdevice"),
     ] {
         let turned = Body::new(reversed(&tree(name)));
-        assert_eq!(normalise(&later(), service, &turned, &[]), outcome(service, name), "{name}");
+        assert_eq!(normalise(&later(), service, &turned, Of::Nothing), outcome(service, name), "{name}");
     }
 }
 
@@ -183,8 +191,9 @@ proptest! {
         other in prop::sample::select(Service::ALL.to_vec()),
     ) {
         for service in [service, other] {
-            let outcome = normalise(&later(), service, &Body::new(body.clone()), &[]);
-            let turned = normalise(&later(), service, &Body::new(reversed(&body)), &[]);
+            let of = if service.is_signal() { Of::Recording(&recording()) } else { Of::Nothing };
+            let outcome = normalise(&later(), service, &Body::new(body.clone()), of);
+            let turned = normalise(&later(), service, &Body::new(reversed(&body)), of);
             prop_assert_eq!(&outcome.facts, &turned.facts, "{}", service);
             let mut records: Vec<_> = outcome.facts.iter().map(|fact| &fact.record).collect();
             records.dedup();
@@ -201,4 +210,55 @@ proptest! {
         prop_assert_eq!(fact.value, format!("{value}e{unit}").parse().ok());
         prop_assert_eq!(fact.raw, Some(Raw { value, unit }));
     }
+}
+
+#[test]
+fn null_and_absent_say_nothing_and_zero_is_a_value_except_where_it_means_no_reading() {
+    let of = |fields: &str| {
+        let outcome = parsed(Service::Getactivity, &format!(r#"{{"activities":{{"date":"2026-09-15"{fields}}}}}"#));
+        assert_eq!((outcome.facts.len(), outcome.problems.len()), (1, 0), "{fields}");
+        outcome.facts[0].clone()
+    };
+    let absent = of("");
+    assert_eq!(of(r#","steps":null,"hr_min":null,"deviceid":null,"model":null"#), absent);
+    assert_eq!(of(r#","hr_min":0"#), absent, "no heart beats 0 times a minute");
+    let none = of(r#","steps":0,"distance":0.000,"calories":"0""#);
+    let values: Vec<_> = none.components.iter().map(|part| (&*part.kind, part.value)).collect();
+    assert_eq!(values, [("steps_total", decimal("0")), ("distance", decimal("0")), ("active_energy", decimal("0"))]);
+    assert_eq!(component(&of(r#","distance":1028.5590"#), "distance", None).value, decimal("1028.559"));
+}
+
+#[test]
+fn a_time_zone_that_nobody_knows_is_kept_by_its_name() {
+    let of = |zone: &str| {
+        let text = format!(r#"{{"activities":[{{"date":"2026-09-15","timezone":"{zone}"}}]}}"#);
+        parsed(Service::Getactivity, &text).facts[0].clone()
+    };
+    let unknown = of("Mars/Olympus");
+    assert_eq!(unknown.tz.as_deref(), Some("Europe/Lisbon"));
+    assert_eq!(unknown.source.other["timezone"], Json::Text("Mars/Olympus".to_owned()));
+    assert!(!of("Asia/Tokyo").source.other.contains_key("timezone"));
+}
+
+#[test]
+fn what_an_equal_measure_and_a_second_pressure_say_besides_is_kept() {
+    let group = |measures: &str| {
+        parsed(
+            Service::Getmeas,
+            &format!(r#"{{"measuregrps":[{{"grpid":1,"date":1789366328,"measures":[{measures}]}}]}}"#),
+        )
+    };
+    let kept = |outcome: &Outcome, name: &str| {
+        outcome.facts[0].source.other.get(name).map(|json| serde_json::to_string(json).unwrap())
+    };
+    let twice = group(r#"{"value":7184,"unit":-2,"type":1,"fm":3},{"value":71840,"unit":-3,"type":1,"fm":131}"#);
+    let twin = r#"[{"fm":131,"type":1,"unit":-3,"value":71840}]"#;
+    assert_eq!((twice.facts.len(), kept(&twice, "twins").as_deref()), (1, Some(twin)));
+    let once = r#"{"value":7184,"unit":-2,"type":1,"fm":3}"#;
+    assert_eq!(group(&format!("{once},{once}")), group(once), "the same words twice say nothing more");
+    let pressure = group(
+        r#"{"value":120,"unit":0,"type":10,"fm":3,"algo":1},{"value":80,"unit":0,"type":9,"fm":5,"algo":1,"new":1}"#,
+    );
+    assert_eq!((pressure.facts.len(), pressure.facts[0].source.fm), (1, Some(3)));
+    assert_eq!(kept(&pressure, "diastolic").as_deref(), Some(r#"{"fm":5,"new":1}"#));
 }

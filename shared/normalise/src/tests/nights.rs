@@ -87,7 +87,7 @@ fn a_night_that_is_not_completed_is_preliminary() {
     let night = |completed: &str, now| {
         let text = format!(r#"{{"series":[{{"id":1,"startdate":1789511040,"enddate":1789537140{completed}}}]}}"#);
         let body = Body::new(Json::parse(text.as_bytes()).unwrap());
-        normalise(&context(now), Service::SleepGetsummary, &body, &[]).facts[0].preliminary
+        normalise(&context(now), Service::SleepGetsummary, &body, Of::Nothing).facts[0].preliminary
     };
     assert!(night(r#","completed":false"#, NOON));
     assert!(!night(r#","completed":true"#, NOON));
@@ -141,15 +141,15 @@ fn stages_go_to_the_night_that_they_were_read_for() {
     let night = |id, start, end, open| Night { id, start: at(start), end: at(end), open, device_id: None };
     let body = Body::new(tree("sleep_get_no_data_fields"));
     let whole = night(5_900_001_001, 1_789_511_040, 1_789_537_140, true);
-    let outcome = normalise(&later(), Service::SleepGet, &body, std::slice::from_ref(&whole));
+    let outcome = normalise(&later(), Service::SleepGet, &body, Of::Nights(std::slice::from_ref(&whole)));
     assert_eq!(outcome.facts.len(), 1);
     assert!(outcome.facts[0].preliminary);
     let grown = Night { end: at(1_789_540_000), open: false, ..whole };
-    let again = normalise(&later(), Service::SleepGet, &body, &[grown]);
+    let again = normalise(&later(), Service::SleepGet, &body, Of::Nights(&[grown]));
     assert_eq!(again.facts[0].record, outcome.facts[0].record);
     assert!(!again.facts[0].preliminary);
     let elsewhere = night(1, 1_789_600_000, 1_789_610_000, false);
-    assert_eq!(normalise(&later(), Service::SleepGet, &body, &[elsewhere]).facts, []);
+    assert_eq!(normalise(&later(), Service::SleepGet, &body, Of::Nights(&[elsewhere])).facts, []);
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(super) fn marker_item(event: &Event, expires: &AttributeValue) -> Item {
     ])
 }
 
-pub(super) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError> {
+pub(crate) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError> {
     let item = Reading::new(TABLE, item);
     Ok(Event {
         id: item.text("event")?.into(),

@@ -59,7 +59,7 @@ pub fn read(body: &Body) -> Rows<Day> {
             model: row.model(),
             model_id: row.model_id(),
             modified: row.int("modified"),
-            data: row.other(DAY),
+            data: row.rest(DAY),
         })
     })
 }

@@ -59,7 +59,7 @@ pub fn read(body: &Body) -> Rows<Device> {
             timezone: row.text("timezone"),
             first_session: row.int("first_session_date"),
             last_session: row.int("last_session_date"),
-            other: row.other(DEVICE),
+            other: row.rest(DEVICE),
         })
     })
 }

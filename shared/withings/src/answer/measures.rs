@@ -103,7 +103,7 @@ pub fn read(body: &Body) -> Rows<Group> {
                 .iter()
                 .filter_map(|row| measure(row).map_err(|problem| problems.push(problem)).ok())
                 .collect(),
-            other: row.other(GROUP),
+            other: row.rest(GROUP),
         })
     })
 }

@@ -119,7 +119,7 @@ pub fn read_summary(body: &Body) -> Rows<Night> {
             modified: row.int("modified"),
             completed: row.flag("completed"),
             data: object(row, "data"),
-            other: row.other(NIGHT),
+            other: row.rest(NIGHT),
         })
     })
 }

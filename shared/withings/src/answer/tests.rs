@@ -98,3 +98,45 @@ fn subscriptions_keep_withings_spelling() {
     assert_eq!(read.rows[0].expires, Some(2_147_483_647));
     assert_eq!(notify::read(&fixture("notify_list_empty")).rows, []);
 }
+
+#[test]
+fn goals_are_one_row_or_none_and_an_unreadable_weight_costs_only_itself() {
+    let read = goals::read(&fixture("user_getgoals"));
+    assert_eq!((read.rows[0].weight, read.rows[0].data.len(), read.problems.len()), (Some((70_000, -3)), 2, 0));
+    for none in [r#"{"goals":[]}"#, r#"{"goals":{}}"#, "{}", "[]"] {
+        assert_eq!(goals::read(&parsed(none)), Rows { rows: Vec::new(), problems: Vec::new() }, "{none}");
+    }
+    let read = goals::read(&parsed(r#"{"goals":{"steps":9000,"weight":"light"}}"#));
+    assert_eq!((read.rows[0].weight, read.rows[0].data.len(), read.problems.len()), (None, 2, 1));
+}
+
+#[test]
+fn a_signal_is_read_with_its_rate_and_an_empty_one_is_not_wrong() {
+    let ecg = signal::read_ecg(&fixture("heart_get")).unwrap();
+    assert_eq!((ecg.samples[..3].to_vec(), ecg.model_id, ecg.position), (vec![103, 143, 310], Some(94), Some(1)));
+    assert_eq!(ecg.sampling_hz, Some(300.into()));
+    let sound = signal::read_stetho(&fixture("stetho_get")).unwrap();
+    assert_eq!((sound.sampling_hz, sound.position), (Some(4_000.into()), Some(15)));
+    assert_eq!(sound.other.keys().collect::<Vec<_>>(), ["channel", "duration", "format", "resolution", "size", "vhd"]);
+    for empty in ["{}", r#"{"signal":[]}"#, r#"{"signal":null,"model":94}"#, r#"{"signal":{}}"#] {
+        assert!(signal::read_ecg(&parsed(empty)).unwrap().samples.is_empty(), "{empty}");
+    }
+    for wrong in [r#"{"signal":"AAAA"}"#, r#"{"signal":[1,null]}"#, r#"{"signal":[1.5]}"#] {
+        assert!(signal::read_ecg(&parsed(wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_recording_and_is_not_known_is_kept() {
+    let read = heart::read(&parsed(
+        r#"{"series":[{"ecg":{"signalid":1,"afib":0,"new":2},"bloodpressure":{"systole":120,"map":90},
+            "stetho":{"vhd":1},"heart_rate":{"value":58,"grpid":7},"timestamp":5,"deviceid":"a","hash_deviceid":"b"}]}"#,
+    ));
+    let ecg = &read.rows[0];
+    assert_eq!((ecg.systolic, ecg.diastolic, ecg.heart_rate, &ecg.stetho), (Some(120), None, Some(58), &None));
+    assert_eq!(ecg.device_id.as_deref(), Some("b"));
+    let kept = Json::parse(
+        br#"{"ecg":{"new":2},"bloodpressure":{"map":90},"stetho":{"vhd":1},"heart_rate":{"grpid":7},"deviceid":"a"}"#,
+    );
+    assert_eq!(Ok(Json::Object(ecg.other.clone())), kept);
+}

@@ -75,7 +75,7 @@ pub fn read(body: &Body) -> Rows<Workout> {
             model_id: row.model_id(),
             modified: row.int("modified"),
             data: object(row, "data"),
-            other: row.other(WORKOUT),
+            other: row.rest(WORKOUT),
         })
     })
 }

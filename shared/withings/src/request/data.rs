@@ -41,7 +41,8 @@ pub struct Unsupported(pub Service);
 /// would leave the rest out without a word.
 ///
 /// # Errors
-/// [`Unsupported`] if the service does not take the span, or is signed ([`answers`]).
+/// [`Unsupported`] if the service does not take the span, is signed ([`answers`]), or is read recording by recording
+/// ([`signal`]).
 pub fn read(service: Service, span: &Span) -> Result<Request, Unsupported> {
     let request = match service {
         // Category 2 would be the user's goals.
@@ -62,11 +63,12 @@ pub fn read(service: Service, span: &Span) -> Result<Request, Unsupported> {
         Service::HeartList => Request::new("/v2/heart", "list", Auth::Bearer),
         Service::StethoList => Request::new("/v2/stetho", "list", Auth::Bearer),
         Service::Getdevice => Request::new("/v2/user", "getdevice", Auth::Bearer),
-        Service::AnswersGet => return Err(Unsupported(service)),
+        Service::Getgoals => Request::new("/v2/user", "getgoals", Auth::Bearer),
+        Service::AnswersGet | Service::HeartGet | Service::StethoGet => return Err(Unsupported(service)),
     };
     match span {
         Span::Since(instant) if service.uses_lastupdate() => Ok(request.with("lastupdate", instant.as_secs())),
-        Span::Window { start, end } if !service.windows_are_days() && service != Service::Getdevice => {
+        Span::Window { start, end } if !service.windows_are_days() && !service.is_whole() => {
             Ok(request.with("startdate", start.as_secs()).with("enddate", end.as_secs()))
         }
         Span::Days { first, last } if service.windows_are_days() => {
@@ -96,14 +98,16 @@ pub fn answers(app: &App, nonce: &str, userid: i64, start: Timestamp, end: Optio
     }
 }
 
-/// One ECG's signal.
-#[must_use]
-pub fn heart_get(signalid: i64) -> Request {
-    Request::new("/v2/heart", "get", Auth::Bearer).with("signalid", signalid)
-}
-
-/// One stethoscope recording's signal.
-#[must_use]
-pub fn stetho_get(signalid: i64) -> Request {
-    Request::new("/v2/stetho", "get", Auth::Bearer).with("signalid", signalid)
+/// The signal of one recording: of heart get or stetho get. Not asked for: `with_filtered` and `with_intervals`, which
+/// follow from the signal.
+///
+/// # Errors
+/// [`Unsupported`] if the service is not read recording by recording.
+pub fn signal(service: Service, signalid: i64) -> Result<Request, Unsupported> {
+    let path = match service {
+        Service::HeartGet => "/v2/heart",
+        Service::StethoGet => "/v2/stetho",
+        _ => return Err(Unsupported(service)),
+    };
+    Ok(Request::new(path, "get", Auth::Bearer).with("signalid", signalid))
 }

@@ -10,7 +10,7 @@ pub const INTRADAY: &str = "steps,elevation,calories,distance,stroke,pool_lap,du
                             rmssd,sdnn1,hrv_quality,core_body_temperature,rr,chest_movement_rate";
 
 /// getworkouts.
-pub const WORKOUTS: &str = "calories,intensity,manual_distance,manual_calories,hr_average,hr_min,hr_max,\
+pub const WORKOUTS: &str = "calories,intensity,manual_intensity,manual_distance,manual_calories,hr_average,hr_min,hr_max,\
                             hr_zone_0,hr_zone_1,hr_zone_2,hr_zone_3,pause_duration,algo_pause_duration,\
                             spo2_average,core_body_temperature_avg,core_body_temperature_min,\
                             core_body_temperature_max,core_body_temperature_status,steps,distance,elevation,\

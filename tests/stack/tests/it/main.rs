@@ -2,8 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
+mod backfill;
 mod budget;
+mod burst;
 mod delivery;
+mod events;
 mod ingest;
+mod links;
 mod pipeline;
+mod reads;
 mod restart;
+mod subscriptions;
+mod sweeps;

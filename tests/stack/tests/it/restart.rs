@@ -28,7 +28,7 @@ struct Run {
 impl Run {
     fn start(data: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(programs().join("afferent-local"))
-            .args(["run", "--data"])
+            .args(["run", "--bare", "--data"])
             .arg(data)
             .args(more)
             .env_remove("WITHINGS_API_URL")

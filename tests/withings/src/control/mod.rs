@@ -5,8 +5,9 @@
 
 pub(crate) mod web;
 
-use crate::data::{Burial, Fact};
+use crate::data::{Burial, Fact, Goals};
 use crate::intake::Intake;
+use crate::lapses::Lapse;
 use crate::notice::{self, BedEvent, Notice, ProfileAction};
 use crate::state::{ControlError, NewUser, Notify, User};
 use crate::tokens::{CODE_LIFE, Caller, TokenPair};
@@ -91,7 +92,8 @@ impl Simulator {
     ) -> Result<(), ControlError> {
         let caller = self.caller(userid, client_id, "")?;
         let mut book = self.notifier().book();
-        let all: Vec<u16> = USER_APPLIS.into_iter().chain([53]).collect();
+        let live = if self.settings().contracted { 98..=100 } else { 0..=0 };
+        let all: Vec<u16> = USER_APPLIS.into_iter().chain([53]).chain(live.filter(|appli| *appli > 0)).collect();
         for appli in if applis.is_empty() { &all } else { applis } {
             let owner = (*appli != 53).then_some(userid);
             book.subscriptions.add(&caller.client_id, owner, *appli, callbackurl, None);
@@ -104,6 +106,26 @@ impl Simulator {
         let gone =
             |one: &crate::Subscription| one.userid == Some(userid) && appli.is_none_or(|appli| one.appli == appli);
         self.notifier().book().subscriptions.remove(gone)
+    }
+
+    /// From now on rows do not come, without a word, until [`Self::restore`]. They are still there ([`Self::truth`]), and
+    /// changes of them are announced.
+    pub fn lapse(&self, lapse: Lapse) {
+        self.world().lapses.add(lapse);
+    }
+
+    /// Ends a lapse; it must be spelt as it began.
+    pub fn restore(&self, lapse: Lapse) {
+        self.world().lapses.end(lapse);
+    }
+
+    /// Sets or removes a user's goals. No known category announces them.
+    ///
+    /// # Errors
+    /// If there is no such user.
+    pub fn set_goals(&self, userid: Userid, goals: Option<Goals>) -> Result<(), ControlError> {
+        self.world().state.user_mut(userid)?.goals = goals;
+        Ok(())
     }
 
     /// Adds facts; one whose key exists replaces the old one. Returns their keys. Equal notifications of one
@@ -181,7 +203,8 @@ impl Simulator {
         Ok(())
     }
 
-    /// Deletes a fact. It stops being returned; there is no tombstone. The notification looks like any other.
+    /// Deletes a fact, and with a night its minutes, with a day its samples. It stops being returned; there is no
+    /// tombstone. The notification looks like any other.
     ///
     /// # Errors
     /// If there is no such user or fact.
@@ -189,11 +212,12 @@ impl Simulator {
         let notices = {
             let state = &mut self.world().state;
             let timezone = state.user(userid)?.timezone.clone();
-            let kept = F::kept(state.user_mut(userid)?);
-            let mut fact = kept.take(key).ok_or_else(|| ControlError::NoSuchFact(key.to_string()))?;
+            let user = state.user_mut(userid)?;
+            let mut fact = F::kept(user).take(key).ok_or_else(|| ControlError::NoSuchFact(key.to_string()))?;
             let notices = fact.notices(userid, &timezone);
+            fact.take_along(user);
             if fact.bury() == Burial::Hidden {
-                kept.put(fact);
+                F::kept(user).put(fact);
             }
             notices
         };

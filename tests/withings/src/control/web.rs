@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::answer::respond;
 use crate::data::Night;
-use crate::data::{ActivityDay, Device, Ecg, Fact, IntradaySample, MeasureGroup, Stetho, SurveyAnswer, Workout};
+use crate::data::{ActivityDay, Device, Ecg, Fact, Goals, IntradaySample, MeasureGroup, Stetho, SurveyAnswer, Workout};
 use crate::faults::Fault;
+use crate::lapses::Lapse;
 use crate::notice::{BedEvent, ProfileAction};
 use crate::notifier::Fate;
 use crate::settings::Settings;
@@ -55,6 +56,14 @@ async fn route(simulator: &Simulator, request: &Request<Bytes>) -> Done {
         }
         (&Method::DELETE, ["faults"]) => {
             simulator.heal();
+            nothing()
+        }
+        (&Method::POST, ["lapses"]) => {
+            simulator.lapse(body.read::<Lapse>()?);
+            nothing()
+        }
+        (&Method::DELETE, ["lapses"]) => {
+            simulator.restore(body.read::<Lapse>()?);
             nothing()
         }
         (&Method::POST, ["fates"]) => {
@@ -106,6 +115,10 @@ async fn user(
         (&Method::DELETE, ["subscriptions", rest @ ..]) => {
             let appli = rest.first().and_then(|appli| appli.parse().ok());
             Ok(json!({ "removed": simulator.unsubscribe(userid, appli) }))
+        }
+        (&Method::PUT, ["goals"]) => {
+            simulator.set_goals(userid, body.read::<Option<Goals>>()?)?;
+            nothing()
         }
         (&Method::POST, ["bed"]) => {
             let Bed { event, deviceid, date } = body.read()?;

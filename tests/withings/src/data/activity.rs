@@ -60,6 +60,14 @@ impl Fact for ActivityDay {
     fn notices(&self, userid: Userid, _: &str) -> Vec<Notice> {
         vec![Notice::day(userid, &self.date)]
     }
+
+    /// The samples of this day by this device.
+    fn take_along(&self, user: &mut User) {
+        user.intraday.retain(|sample| {
+            let same = sample.deviceid == self.deviceid && (self.deviceid.is_some() || sample.model_id == self.modelid);
+            !same || notice::local_date(sample.at, &self.timezone) != self.date
+        });
+    }
 }
 
 /// One entry of `getintradayactivity`.

@@ -43,6 +43,8 @@ pub trait Fact: Clone + Debug + Serialize + DeserializeOwned + Send + 'static {
     fn touch(&mut self) {}
     /// The notifications that a change of this fact triggers.
     fn notices(&self, userid: Userid, timezone: &str) -> Vec<Notice>;
+    /// Removes what belongs to this fact and goes with it.
+    fn take_along(&self, _user: &mut User) {}
     /// What a deletion does, where it is more than removing the fact.
     fn bury(&mut self) -> Burial {
         Burial::Gone

@@ -10,9 +10,6 @@ use crate::answer::Answer;
 use crate::data::{ActivityDay, IntradaySample, Workout};
 use crate::settings::EmptySeries;
 
-/// What one intraday call reaches: more is cut off without a word.
-const INTRADAY_REACH_S: i64 = 86_400;
-
 pub(super) fn getactivity(reading: &Reading<'_>) -> Answer {
     let Reading { user, arguments, settings, .. } = reading;
     let selection = Selection::of_days(arguments)?;
@@ -53,10 +50,10 @@ pub(super) fn getintradayactivity(reading: &Reading<'_>) -> Answer {
     let latest = user.intraday.iter().next_back().map_or(0, |sample| sample.at);
     let (start, end) = match (arguments.number("startdate")?, arguments.number("enddate")?) {
         // Without a window: the latest data.
-        (None, None) => (latest - INTRADAY_REACH_S + 1, latest),
+        (None, None) => (latest.saturating_sub(settings.reach_s) + 1, latest),
         (start, end) => (start.unwrap_or(i64::MIN / 2), end.unwrap_or(i64::MAX)),
     };
-    let end = end.min(start + INTRADAY_REACH_S - 1);
+    let end = end.min(start.saturating_add(settings.reach_s - 1));
     let wanted = arguments.list("data_fields");
     let mut series = Map::new();
     if start <= end {

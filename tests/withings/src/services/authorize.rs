@@ -1,4 +1,5 @@
-//! The consent page, `/oauth2_user/authorize2`: a redirect with a code, at once or after a click.
+//! The consent page, `/oauth2_user/authorize2`: a redirect with a code (or `error=access_denied`), at once or after a
+//! click.
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
@@ -38,8 +39,15 @@ fn consent(simulator: &Simulator, arguments: &Arguments) -> Result<Option<String
         return Err("response_type must be code");
     }
     let (scope, state) = (text("scope").ok_or("scope is missing")?, text("state").ok_or("state is missing")?);
+    let redirect = |name: &str, value: &str| {
+        let joint = if redirect_uri.contains('?') { '&' } else { '?' };
+        let pairs = [(name, value), ("state", state)];
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        Ok(Some(format!("{redirect_uri}{joint}{query}")))
+    };
     let mut world = simulator.world();
     let chosen: Option<Userid> = match (text("userid"), settings.auto_consent) {
+        (Some("none"), _) | (None, AutoConsent::Deny) => return redirect("error", "access_denied"),
         (Some(userid), _) => Some(userid.parse().map_err(|_| "userid is no number")?),
         (None, AutoConsent::Off) => None,
         (None, AutoConsent::FirstUser) => world.state.users.keys().next().copied(),
@@ -49,13 +57,12 @@ fn consent(simulator: &Simulator, arguments: &Arguments) -> Result<Option<String
         return Ok(None);
     };
     world.state.user(userid).map_err(|_| "unknown user")?;
-    let caller = Caller { client_id: client_id.to_owned(), userid, scope: scope.to_owned() };
+    let granted = |scope: &&str| settings.granted_scopes.as_ref().is_none_or(|granted| granted.contains(*scope));
+    let scope: Vec<&str> = scope.split(',').map(str::trim).filter(granted).collect();
+    let caller = Caller { client_id: client_id.to_owned(), userid, scope: scope.join(",") };
     let (now, dice) = (simulator.now(), simulator.dice.as_ref());
     let code = world.tokens.code(caller, Some(redirect_uri.to_owned()), CODE_LIFE, now, dice);
-    let joint = if redirect_uri.contains('?') { '&' } else { '?' };
-    let query =
-        form_urlencoded::Serializer::new(String::new()).append_pair("code", &code).append_pair("state", state).finish();
-    Ok(Some(format!("{redirect_uri}{joint}{query}")))
+    redirect("code", &code)
 }
 
 /// A page that lists the users.
@@ -72,6 +79,8 @@ fn choice(simulator: &Simulator, arguments: &Arguments) -> String {
         .state
         .users
         .keys()
+        .map(ToString::to_string)
+        .chain(["none".to_owned()])
         .map(|userid| format!("<li><a href=\"?{query}&amp;userid={userid}\">{userid}</a></li>"))
         .collect();
     format!("<!doctype html><title>Simulated Withings</title><h1>Share the data of which user?</h1><ul>{users}</ul>")

@@ -13,9 +13,11 @@ mod rawdata;
 mod signature;
 mod sleep;
 mod stetho;
+mod truth;
 mod user;
 
-use serde_json::{Map, Value};
+use afferent_domain::service::Service;
+use serde_json::{Map, Value, json};
 
 use crate::Simulator;
 use crate::answer::{Answer, Refusal};
@@ -85,16 +87,37 @@ fn read(
     let now = simulator.now().as_secs();
     let world = simulator.world();
     let user = world.state.user(caller.userid).map_err(|_| Refusal::invalid_token())?;
-    let nothing;
-    let user = match settings.missing_scope {
-        _ if caller.may(scope) => user,
-        MissingScope::Refused => return Err(Refusal::insufficient_scope()),
-        MissingScope::Empty => {
-            nothing = User { userid: user.userid, timezone: user.timezone.clone(), ..User::default() };
-            &nothing
-        }
-    };
-    service(&Reading { user, arguments: &incoming.arguments, settings: &settings, now })
+    let may = caller.may(scope);
+    if !may && settings.missing_scope == MissingScope::Refused {
+        return Err(Refusal::insufficient_scope());
+    }
+    if may && !of(incoming).is_some_and(|service| world.lapses.hold(caller.userid, service)) {
+        return service(&Reading { user, arguments: &incoming.arguments, settings: &settings, now });
+    }
+    if incoming.arguments.text("signalid").is_some() {
+        return Ok(json!({ "signal": [] }));
+    }
+    let nothing = User { userid: user.userid, timezone: user.timezone.clone(), ..User::default() };
+    service(&Reading { user: &nothing, arguments: &incoming.arguments, settings: &settings, now })
+}
+
+/// Which of the services that are read by users a call is for.
+fn of(incoming: &Incoming) -> Option<Service> {
+    Some(match (incoming.path.as_str(), incoming.action()) {
+        ("/measure", "getmeas") => Service::Getmeas,
+        ("/v2/measure", "getactivity") => Service::Getactivity,
+        ("/v2/measure", "getintradayactivity") => Service::Getintradayactivity,
+        ("/v2/measure", "getworkouts") => Service::Getworkouts,
+        ("/v2/sleep", "get") => Service::SleepGet,
+        ("/v2/sleep", "getsummary") => Service::SleepGetsummary,
+        ("/v2/heart", "list") => Service::HeartList,
+        ("/v2/heart", "get") => Service::HeartGet,
+        ("/v2/stetho", "list") => Service::StethoList,
+        ("/v2/stetho", "get") => Service::StethoGet,
+        ("/v2/user", "getdevice") => Service::Getdevice,
+        ("/v2/user", "getgoals") => Service::Getgoals,
+        _ => return None,
+    })
 }
 
 /// The fields a call asked for and the plan includes. Unknown names are ignored without an error.

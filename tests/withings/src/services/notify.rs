@@ -35,9 +35,17 @@ fn appli(simulator: &Simulator, incoming: &Incoming, name: &str) -> Result<Optio
 /// 293 unless the URL keeps the rules and answers a HEAD with 2xx.
 async fn check(simulator: &Simulator, callbackurl: &str) -> Result<(), Refusal> {
     let settings = simulator.settings();
-    let reached = acceptable(callbackurl, &settings.callback)
-        && (!settings.callback.head || simulator.notifier().reaches(callbackurl).await);
-    if reached { Ok(()) } else { Err(Refusal::notify(293)) }
+    if !acceptable(callbackurl, &settings.callback) {
+        return Err(Refusal::notify(293));
+    }
+    if !settings.callback.head {
+        return Ok(());
+    }
+    match simulator.notifier().head(callbackurl).await {
+        Some(status) if status.is_success() => Ok(()),
+        Some(_) => Err(Refusal::notify(293)),
+        None => Err(Refusal::notify(settings.callback.unreachable)),
+    }
 }
 
 pub(super) async fn subscribe(simulator: &Simulator, incoming: &Incoming) -> Answer {
@@ -52,7 +60,15 @@ pub(super) async fn subscribe(simulator: &Simulator, incoming: &Incoming) -> Ans
         return Err(Refusal::notify(304));
     }
     check(simulator, callbackurl).await?;
-    simulator.notifier().book().subscriptions.add(&client_id, userid, appli, callbackurl, comment);
+    let most = simulator.settings().most_subscriptions;
+    let mut book = simulator.notifier().book();
+    let of_owner: Vec<&Subscription> =
+        book.subscriptions.iter().filter(|one| one.client_id == client_id && one.userid == userid).collect();
+    let known = of_owner.iter().any(|one| one.is(&client_id, userid, appli, callbackurl));
+    if !known && most.is_some_and(|most| of_owner.len() >= most) {
+        return Err(Refusal::notify(305));
+    }
+    book.subscriptions.add(&client_id, userid, appli, callbackurl, comment);
     Ok(json!({}))
 }
 

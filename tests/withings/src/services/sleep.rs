@@ -9,9 +9,6 @@ use super::{Reading, chosen};
 use crate::answer::Answer;
 use crate::data::{Night, Stage};
 
-/// What one `get` reaches: more is cut off without a word. (The specification also says 7 days: CONFLICT.)
-const REACH_S: i64 = 86_400;
-
 /// The fields of a summary when none are asked for, as recorded.
 const DEFAULT_FIELDS: [&str; 15] = [
     "wakeupduration",
@@ -34,7 +31,7 @@ const DEFAULT_FIELDS: [&str; 15] = [
 pub(super) fn get(reading: &Reading<'_>) -> Answer {
     let Reading { user, arguments, settings, .. } = reading;
     let (start, end) = (arguments.required_number("startdate")?, arguments.required_number("enddate")?);
-    let end = end.min(start + REACH_S);
+    let end = end.min(start.saturating_add(settings.reach_s));
     let wanted = arguments.list("data_fields").unwrap_or_default();
     let wanted: Vec<&str> = wanted.into_iter().filter(|name| !settings.hidden_fields.contains(*name)).collect();
     let mut stages: Vec<(&Night, &Stage)> = user

@@ -17,6 +17,7 @@ use withings_simulator::{NewUser, Settings, Simulator, TokenPair};
 pub const START: i64 = 1_789_556_400;
 pub const URL: &str = "https://hooks.example.org/withings/9f3c";
 
+#[derive(Clone, Copy)]
 pub struct VirtualClock(Instant);
 
 impl Clock for VirtualClock {
@@ -94,6 +95,7 @@ impl Http for Network {
 pub struct Bench {
     pub simulator: Arc<Simulator>,
     pub network: Arc<Network>,
+    clock: VirtualClock,
     pub userid: i64,
     pub tokens: TokenPair,
 }
@@ -102,12 +104,13 @@ impl Bench {
     /// A simulator with one user and one token pair.
     pub fn new(settings: Settings) -> Self {
         let dice = Arc::new(SeededDice(AtomicU64::new(7)));
-        let simulator = Arc::new(Simulator::new(settings, Arc::new(VirtualClock(Instant::now())), dice));
+        let clock = VirtualClock(Instant::now());
+        let simulator = Arc::new(Simulator::new(settings, Arc::new(clock), dice));
         let network = Arc::new(Network::default());
         simulator.connect(Arc::clone(&network) as Arc<dyn Http>);
         let userid = simulator.create_user(NewUser::default()).unwrap();
         let tokens = simulator.issue_tokens(userid, None, "").unwrap();
-        Self { simulator, network, userid, tokens }
+        Self { simulator, network, clock, userid, tokens }
     }
 
     /// A form POST with this bench's access token.
@@ -131,6 +134,31 @@ impl Bench {
         let mut all = vec![("action", "requesttoken"), ("client_id", "sim-client"), ("client_secret", "sim-secret")];
         all.extend_from_slice(arguments);
         self.call_as(None, "/v2/oauth2", &all).await
+    }
+
+    /// A call that the default application signs, with a fresh nonce and without a token.
+    pub async fn signed(&self, path: &str, action: &str, arguments: &[(&str, &str)]) -> Value {
+        let timestamp = self.clock.now().as_secs().to_string();
+        let signature = sign("getnonce", &timestamp);
+        let proof = [("client_id", "sim-client"), ("timestamp", &*timestamp), ("signature", &*signature)];
+        let answer = self.call_as(None, "/v2/signature", &[&[("action", "getnonce")], &proof[..]].concat()).await;
+        let nonce = answer["body"]["nonce"].as_str().unwrap();
+        let signature = sign(action, nonce);
+        let proof = [("action", action), ("client_id", "sim-client"), ("nonce", nonce), ("signature", &signature)];
+        self.call_as(None, path, &[&proof, arguments].concat()).await
+    }
+
+    /// Opens the consent page of the default application; where it redirects to.
+    pub async fn authorize(&self, scope: &str) -> Vec<(String, String)> {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("response_type", "code"), ("client_id", "sim-client"), ("scope", scope), ("state", "s1")])
+            .append_pair("redirect_uri", "https://app.example.org/back")
+            .finish();
+        let page = format!("https://account.withings.com/oauth2_user/authorize2?{query}");
+        let response = self.raw(Method::GET, &page, "").await;
+        let location = response.headers()["location"].to_str().unwrap();
+        let query = location.strip_prefix("https://app.example.org/back?").unwrap();
+        form_urlencoded::parse(query.as_bytes()).into_owned().collect()
     }
 
     pub async fn getmeas(&self, arguments: &[(&str, &str)]) -> Value {

@@ -4,6 +4,7 @@
 mod bench;
 mod control;
 mod faults;
+mod lapses;
 mod limits;
 mod notifications;
 mod reading;
@@ -11,3 +12,4 @@ mod shapes;
 mod subscribing;
 mod tokens;
 mod transports;
+mod truth;

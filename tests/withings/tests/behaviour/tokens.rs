@@ -1,7 +1,8 @@
+use serde_json::json;
 use tokio::time::sleep;
-use withings_simulator::{ClientApp, Settings};
+use withings_simulator::{AutoConsent, ClientApp, Settings};
 
-use crate::bench::{Bench, START, URL, seconds, sign};
+use crate::bench::{Bench, URL, seconds, sign};
 
 #[tokio::test(start_paused = true)]
 async fn a_code_is_redeemed_once_and_within_thirty_seconds() {
@@ -98,22 +99,69 @@ async fn consent_redirects_with_a_code_for_exactly_the_registered_uri() {
 async fn a_signed_revoke_kills_tokens_and_subscriptions() {
     let bench = Bench::new(Settings::default());
     bench.simulator.subscribe(bench.userid, None, &[1, 4], URL).unwrap();
-    let timestamp = START.to_string();
-    let signature = sign("getnonce", &timestamp);
-    let arguments =
-        [("action", "getnonce"), ("client_id", "sim-client"), ("timestamp", &timestamp), ("signature", &signature)];
-    let answer = bench.call_as(None, "/v2/signature", &arguments).await;
-    let nonce = answer["body"]["nonce"].as_str().unwrap();
-    let (signature, userid) = (sign("revoke", nonce), bench.userid.to_string());
-    let arguments = [
-        ("action", "revoke"),
-        ("client_id", "sim-client"),
-        ("nonce", nonce),
-        ("signature", &signature),
-        ("userid", &userid),
-    ];
-    assert_eq!(bench.call_as(None, "/v2/oauth2", &arguments).await["status"], 0);
-    assert_eq!(bench.call_as(None, "/v2/oauth2", &arguments).await["status"], 503, "the nonce is used up");
+    let userid = bench.userid.to_string();
+    let forged = [("action", "revoke"), ("client_id", "sim-client"), ("nonce", "n"), ("userid", &userid)];
+    let unsigned = bench.call_as(None, "/v2/oauth2", &forged).await["status"].as_i64().unwrap();
+    let wrong = [&forged[..], &[("signature", "wrong")]].concat();
+    assert_eq!((unsigned, bench.call_as(None, "/v2/oauth2", &wrong).await["status"].as_i64()), (503, Some(342)));
+    let signature = sign("revoke", "n");
+    let stale = [&forged[..], &[("signature", &*signature)]].concat();
+    assert_eq!(bench.call_as(None, "/v2/oauth2", &stale).await["status"], 503, "no such nonce");
+    assert_eq!(bench.getmeas(&[]).await["status"], 0);
+    assert_eq!(bench.signed("/v2/oauth2", "revoke", &[("userid", &userid)]).await["status"], 0);
     assert_eq!(bench.getmeas(&[]).await["status"], 401);
     assert!(bench.simulator.notifier().subscriptions().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_may_grant_less_than_was_asked_and_the_token_says_so() {
+    let bench = Bench::new(Settings {
+        granted_scopes: Some(["user.metrics", "user.info"].map(str::to_owned).into()),
+        userid_as_string: true,
+        ..Settings::default()
+    });
+    let pairs = bench.authorize("user.metrics,user.activity").await;
+    let redirect = ("redirect_uri", "https://app.example.org/back");
+    let answer = bench.token(&[("grant_type", "authorization_code"), ("code", &pairs[0].1), redirect]).await;
+    assert_eq!(answer["body"]["scope"], "user.metrics");
+    assert_eq!(answer["body"]["userid"], json!(bench.userid.to_string()));
+    let access = answer["body"]["access_token"].as_str();
+    let day = [("action", "getactivity"), ("lastupdate", "0")];
+    assert_eq!(bench.call_as(access, "/v2/measure", &day).await["status"], 403);
+    assert_eq!(bench.call_as(access, "/measure", &[("action", "getmeas")]).await["status"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_declines_is_sent_back_without_a_code() {
+    let bench = Bench::new(Settings { auto_consent: AutoConsent::Deny, ..Settings::default() });
+    let pairs = bench.authorize("user.metrics").await;
+    let expected =
+        [("error", "access_denied"), ("state", "s1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(pairs, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_activated_by_signature_and_devices_are_linked_by_their_address() {
+    let bench = Bench::new(Settings::default());
+    let arguments = [("timezone", "Europe/Paris"), ("mac_addresses", r#"["00:24:e4:00:00:01"]"#)];
+    assert_eq!(bench.signed("/v2/user", "activate", &arguments).await["status"], 2554, "it needs a contract");
+    bench.simulator.configure(|settings| settings.contracted = true);
+    let activated = bench.signed("/v2/user", "activate", &arguments).await;
+    // This code lives ten minutes, not 30 seconds.
+    sleep(seconds(599)).await;
+    let code = activated["body"]["user"]["code"].as_str().unwrap();
+    let answer = bench.token(&[("grant_type", "authorization_code"), ("code", code)]).await;
+    let access = answer["body"]["access_token"].as_str();
+    let devices = async || {
+        let answer = bench.call_as(access, "/v2/user", &[("action", "getdevice")]).await;
+        answer["body"]["devices"].as_array().unwrap().len()
+    };
+    assert_eq!(devices().await, 1);
+    let link = [("action", "link"), ("mac_addresses", "00:24:e4:00:00:02,00:24:e4:00:00:03")];
+    assert_eq!(bench.call_as(access, "/v2/user", &link).await["status"], 0);
+    assert_eq!(devices().await, 3);
+    let unlink = [("action", "unlink"), ("mac_address", "00:24:e4:00:00:02")];
+    assert_eq!(bench.call_as(access, "/v2/user", &unlink).await["status"], 0);
+    assert_eq!(bench.call_as(access, "/v2/user", &unlink).await["status"], 503);
+    assert_eq!(devices().await, 2);
 }

@@ -1,16 +1,20 @@
 //! The one way to Withings: a token, a slot of the budget, one request, the slot back.
 
+mod guard;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_domain::budget::Lane;
 use afferent_domain::{Clock, Timestamp};
 use afferent_function::Rim;
-use afferent_secrets::Sealer;
+use afferent_secrets::Seals;
 use afferent_store::StoreError;
-use afferent_store::budget::{Budget, BudgetError};
+use afferent_store::budget::{Budget, BudgetError, Usage};
 use afferent_store::connections::{AccountKey, Connections};
 use afferent_withings::{App, Auth, Body, Class, Client, Error, Request, Secret};
+
+use guard::Guard;
 
 use crate::tokens::{Access, Tokens};
 
@@ -32,6 +36,10 @@ pub enum CallError {
     /// Somebody else is refreshing the tokens and is not done in the time there is.
     #[error("the tokens are being refreshed by another invocation")]
     Refreshing,
+    /// The account's tokens cannot be sealed or opened with the keys there are. That is our own fault, and no reason
+    /// to send the person to consent again.
+    #[error("the account's tokens cannot be opened with the keys there are")]
+    Sealed,
     /// A table is out of reach.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,25 +54,48 @@ impl From<BudgetError> for CallError {
     }
 }
 
+/// An answer, and when its call was sent.
+#[derive(Debug)]
+pub struct Answered {
+    /// The body.
+    pub body: Body,
+    /// When the slot was claimed, and the call sent.
+    pub sent: Timestamp,
+}
+
 /// The gate.
 pub struct Gate {
     withings: Client,
-    pub(crate) app: App,
-    pub(crate) budget: Budget,
+    app: App,
+    budget: Budget,
     pub(crate) tokens: Tokens,
-    pub(crate) clock: Arc<dyn Clock>,
+    guard: Guard,
+    clock: Arc<dyn Clock>,
 }
 
 impl Gate {
-    pub(crate) fn new(
+    /// The gate of one application.
+    #[must_use]
+    pub fn new(
         withings: Client,
         app: App,
-        sealer: Sealer,
+        seals: impl Into<Seals>,
         budget: Budget,
         connections: Connections,
         rim: &Rim,
     ) -> Self {
-        Self { withings, app, budget, tokens: Tokens::new(connections, sealer, rim), clock: rim.clock.clone() }
+        let (tokens, guard) = (Tokens::new(connections, seals.into(), rim), Guard::new(rim.clock.clone()));
+        Self { withings, app, budget, tokens, guard, clock: rim.clock.clone() }
+    }
+
+    /// The application.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Makes the call on behalf of `account`. A dead access token is refreshed once, and the call made once
@@ -79,14 +110,28 @@ impl Gate {
         request: &Request,
         until: Timestamp,
     ) -> Result<Body, CallError> {
+        self.answered(account, lane, request, until).await.map(|answered| answered.body)
+    }
+
+    /// The same, and when the call was sent: what changed at Withings before is in the answer.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn answered(
+        &self,
+        account: &AccountKey,
+        lane: Lane,
+        request: &Request,
+        until: Timestamp,
+    ) -> Result<Answered, CallError> {
         if request.auth() != Auth::Bearer {
-            return self.once(lane, request, None, until).await;
+            return self.once_for(None, CALL, lane, request, None, until).await;
         }
         let access = self.tokens.access(self, account, lane, until).await?;
-        match self.once(lane, request, Some(&access.token), until).await {
+        match self.once_for(Some(account), CALL, lane, request, Some(&access.token), until).await {
             Err(CallError::Withings(error)) if error.class() == Class::Unauthorized => {
                 let Access { token, .. } = self.tokens.refreshed(self, account, access.generation, lane, until).await?;
-                self.once(lane, request, Some(&token), until).await
+                self.once_for(Some(account), CALL, lane, request, Some(&token), until).await
             }
             answer => answer,
         }
@@ -100,7 +145,41 @@ impl Gate {
         token: Option<&Secret>,
         until: Timestamp,
     ) -> Result<Body, CallError> {
-        let claim = self.budget.claim(lane, CALL, until - CALL).await?;
+        self.once_within(CALL, lane, request, token, until).await
+    }
+
+    /// The same for a call that may take no longer than `call`.
+    pub(crate) async fn once_within(
+        &self,
+        call: Duration,
+        lane: Lane,
+        request: &Request,
+        token: Option<&Secret>,
+        until: Timestamp,
+    ) -> Result<Body, CallError> {
+        self.once_for(None, call, lane, request, token, until).await.map(|answered| answered.body)
+    }
+
+    /// What the budget was used for since this was last asked.
+    #[must_use]
+    pub fn take_usage(&self) -> Usage {
+        self.budget.take_usage()
+    }
+
+    async fn once_for(
+        &self,
+        account: Option<&AccountKey>,
+        call: Duration,
+        lane: Lane,
+        request: &Request,
+        token: Option<&Secret>,
+        until: Timestamp,
+    ) -> Result<Answered, CallError> {
+        let give_up = until - call;
+        let mut pass = self.guard.pass(account, request, give_up).await.map_err(CallError::Spent)?;
+        let claim = self.budget.claim(lane, call, give_up).await?;
+        pass.sent(claim.call_ends);
+        let sent = self.clock.now();
         // The claim's own write may have been slow: what it took is not the call's any more.
         let deadline = claim.call_ends.since(self.clock.now());
         let answer = self.withings.call(request, token, deadline).await;
@@ -108,14 +187,16 @@ impl Gate {
         if let Err(error) = self.budget.release(claim, answered).await {
             tracing::warn!(%error, "a slot of the budget was not given back and lapses by itself");
         }
-        if let Err(Class::TooManyRequests { wait }) = answer.as_ref().map_err(Error::class) {
+        let class = answer.as_ref().err().map(Error::class);
+        pass.answered(answered, if let Some(Class::SameArguments { wait }) = class { wait } else { Duration::ZERO });
+        if let Some(Class::TooManyRequests { wait }) = class {
             tracing::warn!(
                 wait_ms = wait.as_millis(),
                 lane = lane.name(),
                 "Withings refused a call: too many requests"
             );
-            self.budget.hold(answered + wait).await?;
+            self.budget.refused(lane, answered + wait).await?;
         }
-        Ok(answer?)
+        Ok(Answered { body: answer?, sent })
     }
 }

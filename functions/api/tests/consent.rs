@@ -1,0 +1,275 @@
+//! Connecting a person over HTTP: from the customer's request over Withings' consent page to the result.
+
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use afferent_domain::connection::State;
+use afferent_domain::id::UserId;
+use afferent_function::Env;
+use afferent_local::network::{WITHINGS_HOST, WithingsHost};
+use afferent_local::{Setup, Simulation, Ticks};
+use afferent_store::connections::{AccountKey, Connection, Connections};
+use afferent_store::keys::{Key, Keys};
+use api::Api;
+use bytes::Bytes;
+use lambda_http::Body;
+use lambda_http::http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use withings_simulator::{AutoConsent, ClientApp, Fault, FaultKind, NewUser, Settings, Simulator};
+
+const REDIRECT: &str = "https://api.example.org/v1/oauth/callback";
+const BACK: &str = "https://app.example.org/back";
+
+struct Stack {
+    simulation: Simulation,
+    withings: Arc<Simulator>,
+    userid: i64,
+    api: Api,
+    key: String,
+    reader: String,
+    connections: Connections,
+}
+
+impl Stack {
+    async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(parameters: &[(&str, &str)]) -> Self {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let setup = Setup { ticks: Ticks::Off, parameters, ..Setup::default() };
+        let simulation = Simulation::bare(setup).await.unwrap();
+        let settings = Settings {
+            clients: vec![ClientApp {
+                client_id: "simulatedclient".to_owned(),
+                client_secret: "simulatedsecret".to_owned(),
+                redirect_uris: vec![REDIRECT.to_owned()],
+            }],
+            ..Settings::default()
+        };
+        let withings = Arc::new(Simulator::new(settings, simulation.clock.clone(), simulation.dice.clone()));
+        let userid = withings.create_user(NewUser::default()).unwrap();
+        simulation.network.put(WITHINGS_HOST, Arc::new(WithingsHost(withings.clone())));
+        let environment = simulation.template.function("api").unwrap().environment.clone();
+        let api = Api::start(&Env::of(environment), &simulation.rim).await.unwrap();
+        let client = afferent_store::client(&simulation.rim.aws);
+        let name = |what: &str| format!("{}-{what}", simulation.template.place.stack);
+        let keys = Keys::new(client.clone(), name("keys"));
+        let key = |scopes: &[&str], return_urls: &[&str]| Key {
+            label: "test".to_owned(),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            return_urls: return_urls.iter().map(|url| (*url).to_owned()).collect(),
+        };
+        let (now, dice) = (simulation.clock.now(), simulation.dice.clone());
+        let writer = keys.create(&key(&["read", "write"], &[BACK]), now, &*dice).await.unwrap();
+        let reader = keys.create(&key(&["read"], &[BACK]), now, &*dice).await.unwrap();
+        let connections = Connections::new(client, name("connections"));
+        Self { simulation, withings, userid, api, key: writer, reader, connections }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.api.handle(request).await.unwrap()
+    }
+
+    async fn ask(&self, key: &str, body: &Value) -> Response<Body> {
+        let request = Request::post("https://api.example.org/v1/connections/authorize")
+            .header("host", "api.example.org")
+            .header("authorization", format!("Bearer {key}"))
+            .body(Body::Text(body.to_string()));
+        self.send(request.unwrap()).await
+    }
+
+    /// The address of the consent page.
+    async fn invite(&self, body: &Value) -> String {
+        let answer = self.ask(&self.key, body).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.body());
+        json_of(&answer)["authorize_url"].as_str().unwrap().to_owned()
+    }
+
+    /// What the consent page does: where it sends the browser.
+    async fn consent(&self, url: &str) -> String {
+        let answer = self.withings.handle(Request::get(url).body(Bytes::new()).unwrap()).await;
+        assert_eq!(answer.status(), StatusCode::FOUND, "{:?}", answer.body());
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    async fn visit(&self, url: &str) -> Response<Body> {
+        let request = Request::get(url).header("host", "api.example.org").header("accept", "text/html,*/*;q=0.8");
+        self.send(request.body(Body::Empty).unwrap()).await
+    }
+
+    async fn visit_for_json(&self, url: &str) -> Value {
+        let request = Request::get(url).header("host", "api.example.org").header("accept", "application/json");
+        json_of(&self.send(request.body(Body::Empty).unwrap()).await)
+    }
+
+    async fn connected(&self) -> Vec<Connection> {
+        let account = AccountKey {
+            application: "simulatedclient".to_owned(),
+            region: "eu".to_owned(),
+            userid: self.userid.to_string(),
+        };
+        self.connections.of_account(&account).await.unwrap()
+    }
+}
+
+fn json_of(answer: &Response<Body>) -> Value {
+    serde_json::from_slice(answer.body()).unwrap()
+}
+
+fn text_of(answer: &Response<Body>) -> String {
+    String::from_utf8(answer.body().to_vec()).unwrap()
+}
+
+fn query_of(url: &str) -> BTreeMap<String, String> {
+    let (_, query) = url.split_once('?').unwrap();
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_connected_and_told_so_on_a_page() {
+    let stack = Stack::start().await;
+    let url = stack.invite(&json!({"reference_id": "person-1"})).await;
+    assert!(url.starts_with("https://account.withings.com/oauth2_user/authorize2?"), "{url}");
+    let asked = query_of(&url);
+    assert_eq!(asked["scope"], "user.info,user.metrics,user.activity,user.sleepevents");
+    assert_eq!(asked["redirect_uri"], REDIRECT);
+    assert!(asked["state"].len() >= 32, "at least 128 bits of chance");
+
+    let page = stack.visit(&stack.consent(&url).await).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    assert!(text_of(&page).contains("is connected"));
+    assert_eq!(page.headers()["cache-control"], "no-store");
+    assert_eq!(page.headers()["referrer-policy"], "no-referrer");
+    let [connection] = &stack.connected().await[..] else { panic!("not one connection") };
+    assert_eq!(connection.user, UserId::derive(&["person-1"]));
+    assert_eq!(connection.state, State::Connected);
+    assert_eq!(connection.scopes.names().count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_returns_to_the_customer_with_the_result() {
+    let stack = Stack::start().await;
+    let body = json!({"reference_id": "person 1", "return_url": format!("{BACK}?session=7")});
+    let callback = stack.consent(&stack.invite(&body).await).await;
+    let answer = stack.visit(&callback).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let location = answer.headers()["location"].to_str().unwrap();
+    assert!(location.starts_with(&format!("{BACK}?session=7&")), "{location}");
+    let told = query_of(location);
+    assert_eq!((told["result"].as_str(), told["reference_id"].as_str()), ("connected", "person 1"));
+    assert_eq!(told["connection"], stack.connected().await[0].id.as_str());
+    for secret in ["code", "state", "token"] {
+        assert!(!told.contains_key(secret));
+    }
+    let twice = stack.visit(&callback).await;
+    assert!(twice.headers()["location"].to_str().unwrap().contains("result=token_consumed"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_is_used_once_and_dies_and_another_is_none() {
+    let stack = Stack::start().await;
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "connected");
+    let twice = stack.visit_for_json(&callback).await;
+    assert_eq!((&twice["result"], &twice["status"]), (&json!("token_consumed"), &json!(409)));
+
+    let url = stack.invite(&json!({"reference_id": "a"})).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(stack.visit_for_json(&stack.consent(&url).await).await["result"], "token_expired");
+    for query in ["code=x&state=0123", "code=x", "state=", ""] {
+        let answer = stack.visit_for_json(&format!("{REDIRECT}?{query}")).await;
+        assert_eq!(answer["result"], "token_expired", "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_whether_somebody_is_there_uses_nothing_up() {
+    let stack = Stack::start().await;
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
+    let head = Request::head(&callback).header("host", "api.example.org").body(Body::Empty).unwrap();
+    assert_eq!(stack.send(head).await.status(), StatusCode::OK);
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_is_told_as_what_it_is_and_connects_nobody() {
+    let stack = Stack::start().await;
+    stack.withings.configure(|settings| settings.auto_consent = AutoConsent::Deny);
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "denied");
+    stack.withings.configure(|settings| settings.auto_consent = AutoConsent::FirstUser);
+
+    // A code dies in 30 s.
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "token_expired");
+
+    for kind in [FaultKind::Hang, FaultKind::Http(500), FaultKind::NotJson] {
+        let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
+        stack.withings.fail(Fault { service: None, action: None, count: 1, after_effect: true, kind });
+        stack.withings.clear_calls();
+        let began = stack.simulation.clock.now();
+        assert_eq!(stack.visit_for_json(&callback).await["result"], "provider_error");
+        assert!(stack.simulation.clock.now().since(began) <= Duration::from_secs(10), "the function has 15 s");
+        assert_eq!(stack.withings.calls().len(), 1, "a code is never sent twice");
+    }
+    assert_eq!(stack.connected().await, []);
+    assert_eq!(stack.withings.stats().calls, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partial_grant_connects_unless_what_is_required_is_missing() {
+    let stack = Stack::start().await;
+    let granted = BTreeSet::from(["user.info".to_owned(), "user.activity".to_owned()]);
+    stack.withings.configure(|settings| settings.granted_scopes = Some(granted));
+    let required = json!({"reference_id": "a", "required_scopes": ["user.metrics"]});
+    let callback = stack.consent(&stack.invite(&required).await).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "required_scopes_missing");
+    assert_eq!(stack.connected().await, []);
+
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "connected");
+    assert_eq!(stack.connected().await[0].scopes.to_string(), "user.activity,user.info");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_withings_account_under_two_users_is_shared_or_refused() {
+    for (policy, result, connections) in [("allow", "connected", 2), ("refuse", "duplicate_connection", 1)] {
+        let stack = Stack::with(&[("SharedAccounts", policy)]).await;
+        for (reference, expected) in [("one", "connected"), ("one", "connected"), ("two", result)] {
+            let callback = stack.consent(&stack.invite(&json!({"reference_id": reference})).await).await;
+            assert_eq!(stack.visit_for_json(&callback).await["result"], expected, "{policy} {reference}");
+        }
+        assert_eq!(stack.connected().await.len(), connections);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_other_cloud_has_its_own_page() {
+    let stack = Stack::with(&[("WithingsRegion", "us")]).await;
+    let url = stack.invite(&json!({"reference_id": "a", "demo": true})).await;
+    assert!(url.starts_with("https://account.us.withingsmed.com/oauth2_user/authorize2?"), "{url}");
+    assert_eq!(query_of(&url)["mode"], "demo");
+    let stack = Stack::with(&[("RedirectUrl", "https://withings.example.org/back/")]).await;
+    let url = stack.invite(&json!({"reference_id": "a"})).await;
+    assert_eq!(query_of(&url)["redirect_uri"], "https://withings.example.org/back/");
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_needs_a_key_that_may_write_and_a_request_that_makes_sense() {
+    let stack = Stack::start().await;
+    let body = json!({"reference_id": "a"});
+    assert_eq!(stack.ask("afk_unknown", &body).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(stack.ask(&stack.reader, &body).await.status(), StatusCode::FORBIDDEN);
+    let wrong = stack.ask(&stack.key, &json!({"reference_id": "a", "return_url": "https://evil.example.org/"})).await;
+    assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(json_of(&wrong)["parameter"], "return_url");
+    let get = Request::get("https://api.example.org/v1/connections/authorize").body(Body::Empty).unwrap();
+    assert_eq!(stack.send(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let post = Request::post(REDIRECT).body(Body::Empty).unwrap();
+    assert_eq!(stack.send(post).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+}

@@ -1,0 +1,129 @@
+//! Authorisation states: who was sent to Withings' consent page, in the `connections` table.
+//!
+//! The `state` of an OAuth redirect is all that says for whom a code was issued, so it is 256 bits of chance, is used
+//! once, and dies. The table holds its SHA-256 (`state#<hash>`, `state`).
+
+use std::time::Duration;
+
+use afferent_domain::connection::Scopes;
+use afferent_domain::secret::Secret;
+use afferent_domain::{Dice, Timestamp};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use ring::digest::{SHA256, digest};
+
+use crate::StoreError;
+use crate::connections::Connections;
+use crate::item::{Item, Reading, n, s};
+
+const TABLE: &str = "connections";
+const ITEM: &str = "state";
+
+/// How long a person may take to consent.
+pub const LIFE: Duration = Duration::from_secs(3600);
+
+/// How long a state is kept after its end, so that a late visitor is told what happened.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Whose consent is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// What the customer calls the person.
+    pub reference: String,
+    /// The scopes that were asked for.
+    pub scopes: Scopes,
+    /// Those without which there is no connection.
+    pub required: Scopes,
+    /// The redirect address as it was sent; the exchange of the code repeats it byte for byte.
+    pub redirect_uri: String,
+    /// Where the person goes afterwards.
+    pub return_url: Option<String>,
+}
+
+/// What became of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// This is its one use.
+    First(Ask),
+    /// It was used before.
+    Used(Ask),
+    /// It is too old.
+    Expired(Ask),
+    /// There is no such state, or none any more.
+    Unknown,
+}
+
+impl Connections {
+    /// Draws a state for an ask, and gives the only sight of it.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn open_state(&self, ask: &Ask, now: Timestamp, dice: &dyn Dice) -> Result<Secret, StoreError> {
+        let state: String = (0..4).map(|_| format!("{:016x}", dice.roll())).collect();
+        let dies = now + LIFE;
+        let mut item: Item = [
+            ("owner", s(owner(&state))),
+            ("item", s(ITEM)),
+            ("reference", s(&ask.reference)),
+            ("scopes", s(ask.scopes.to_string())),
+            ("required", s(ask.required.to_string())),
+            ("redirect_uri", s(&ask.redirect_uri)),
+            ("dies_ms", n(dies.as_millis())),
+            ("expires_at", n((dies + KEPT).as_secs())),
+        ]
+        .map(|(name, value): (&str, AttributeValue)| (name.to_owned(), value))
+        .into();
+        if let Some(url) = &ask.return_url {
+            item.insert("return_url".to_owned(), s(url));
+        }
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map_err(StoreError::failed("PutItem"))?;
+        Ok(Secret::new(state))
+    }
+
+    /// Uses a state up. `visitor` tells one visit from another, so that asking again after a lost answer is the same
+    /// use.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or the item is not one of ours.
+    pub async fn use_state(&self, state: &Secret, visitor: &str, now: Timestamp) -> Result<Visit, StoreError> {
+        let result = self
+            .update(&owner(state.reveal()), ITEM)
+            .update_expression("SET used_by = :visitor, used_ms = :now")
+            .condition_expression("dies_ms > :now AND (attribute_not_exists(used_by) OR used_by = :visitor)")
+            .expression_attribute_values(":visitor", s(visitor))
+            .expression_attribute_values(":now", n(now.as_millis()))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(answer) => Ok(Visit::First(read(&answer.attributes.unwrap_or_default())?)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(found)) => match found.item() {
+                    None => Ok(Visit::Unknown),
+                    Some(item) if item.contains_key("used_by") => Ok(Visit::Used(read(item)?)),
+                    Some(item) => Ok(Visit::Expired(read(item)?)),
+                },
+                _ => Err(StoreError::failed("UpdateItem")(error)),
+            },
+        }
+    }
+}
+
+fn owner(state: &str) -> String {
+    let hash: String = digest(&SHA256, state.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("state#{hash}")
+}
+
+fn read(item: &Item) -> Result<Ask, StoreError> {
+    let reading = Reading::new(TABLE, item);
+    let scopes = |name: &str| Scopes::new(reading.maybe_text(name).unwrap_or_default().split(','));
+    Ok(Ask {
+        reference: reading.text("reference")?.to_owned(),
+        scopes: scopes("scopes"),
+        required: scopes("required"),
+        redirect_uri: reading.text("redirect_uri")?.to_owned(),
+        return_url: reading.maybe_text("return_url").map(str::to_owned),
+    })
+}
