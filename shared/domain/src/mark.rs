@@ -20,9 +20,6 @@ use crate::notification::Window;
 /// How long after a notification a read must begin for "nothing new" to mean something.
 pub const SETTLE: Duration = Duration::from_secs(2);
 
-/// How far the clocks of those who receive and those who read may be apart.
-const CLOCKS_APART: Duration = Duration::from_millis(200);
-
 /// How far a named window is widened on both sides before it is read: whether Withings takes `startdate`
 /// as included is not known.
 pub const PADDING_SECS: i64 = 60;
@@ -147,8 +144,8 @@ pub struct Evidence {
 #[must_use]
 pub fn satisfied(entry: &Entry, reads: &[Evidence]) -> bool {
     let settled = || reads.iter().filter(|read| read.began >= entry.settled());
-    // What a read before it brought may have been announced by another notification.
-    let since = || reads.iter().filter(|read| read.began + CLOCKS_APART >= entry.received);
+    // What a read before it brought may have been announced by another notification, even one of the same second.
+    let since = || reads.iter().filter(|read| read.began >= entry.received);
     match entry.window {
         Some(window) => {
             // Not padded: a fact beside the window may be what another notification announced.
@@ -245,14 +242,15 @@ mod tests {
     #[test]
     fn what_was_found_before_it_came_satisfies_nothing() {
         let read = |began| Evidence {
-            began: Timestamp::from_secs(began),
+            began,
             changed: vec![Timestamp::from_secs(weighed().end)],
             since_last: true,
             ..Evidence::default()
         };
+        let notice = Timestamp::from_secs(NOTICE);
         for window in [None, Some(weighed())] {
-            assert!(!satisfied(&entry(window), &[read(NOTICE - 1)]));
-            assert!(satisfied(&entry(window), &[read(NOTICE)]));
+            assert!(!satisfied(&entry(window), &[read(notice - Duration::from_millis(1))]));
+            assert!(satisfied(&entry(window), &[read(notice)]));
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use afferent_domain::Clock;
+use afferent_domain::backfill::Depth;
 use afferent_domain::record::Record;
 use afferent_domain::secret::Secret;
 use afferent_local::network::WITHINGS_HOST;
@@ -39,6 +40,8 @@ pub struct Town {
     pub line: Line,
     /// The people's connections, in the order in which they moved in.
     pub connections: Vec<Connection>,
+    /// How much of the past is read of those who connect from now on.
+    pub depth: Depth,
     records: Records,
     notifications: Notifications,
     watched: Arc<Mutex<Watched>>,
@@ -87,6 +90,7 @@ impl Town {
             connections: Vec::new(),
             line,
             watched,
+            depth: Depth::default(),
             withings,
             stack,
         }
@@ -122,7 +126,8 @@ impl Town {
         };
         let stack = &self.stack;
         let seeder =
-            Seeder::new(stack.rim.aws.clone(), &stack.template.place.stack, stack.clock.clone(), stack.dice.clone());
+            Seeder::new(stack.rim.aws.clone(), &stack.template.place.stack, stack.clock.clone(), stack.dice.clone())
+                .reaching_back(self.depth);
         let connection = seeder.connect(&format!("person {userid}"), &consent).await.expect("the tables are there");
         self.withings.subscribe(userid, None, &[], &crate::callback()).expect("the user is there");
         self.connections.push(connection.clone());
