@@ -274,9 +274,12 @@ def test_the_outcome_is_that_of_the_local_stack(outcome: Outcome, local: dict) -
     assert here == {name: local[name] for name in here}
 
     # Series are kept by the hour, and the two plays began at different minutes of an hour. So a kind may have a record
-    # or two more here than there; but no kind is missing, and on both sides each record is one event, one delivery.
+    # or two more here than there; but no kind is missing, and on both sides each revision is one event, one delivery. (The
+    # record of the profile has two: what the notification said, and what the call showed that verified it.)
     kinds = collections.Counter(record["kind"] for record in outcome.tables["records"])
     assert set(kinds) == set(local["kinds"])
     assert all(abs(count - local["kinds"][kind]) <= 2 for kind, count in kinds.items()), (kinds, local["kinds"])
-    assert len(outcome.tables["records"]) == events == len(outcome.deliveries(healthy)) == delivered
-    assert local["records"] == local["events"] == local["deliveries"] == local["delivered"]
+    revisions = sum(int(record["rev"]) for record in outcome.tables["records"])
+    assert revisions == len(outcome.tables["records"]) + 1
+    assert revisions == events == len(outcome.deliveries(healthy)) == delivered
+    assert local["records"] + 1 == local["events"] == local["deliveries"] == local["delivered"]
