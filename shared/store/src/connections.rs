@@ -5,10 +5,15 @@
 //! | `user#<user>` | `user` | the user |
 //! | `connection#<connection>` | `connection` | whose it is, and of which account |
 //! | `connection#<connection>` | `service#<service>` | mark, lease and cursor ([`crate::marks`]) |
+//! | `connection#<connection>` | `sweep#…`, `slice#…`, `doubt#…`, `disconnect`, `erasure` | duties ([`crate::duties`]) |
+//! | `connection#<connection>` | `run#<run>` | a backfill run ([`crate::runs`]) |
+//! | `connection#<connection>` | `anchor#46#<action>` | tells hints about a profile from their repeats ([`crate::anchors`]) |
 //! | `account#<application>#<region>#<userid>` | `account` | the sealed token pair ([`crate::tokens`]) |
 //! | `account#<application>#<region>#<userid>` | `connection#<connection>` | a connection of this account |
+//! | `account#<application>#<region>#<userid>` | `care`, `replay` | duties |
 //! | `state#<SHA-256>` | `state` | somebody at the consent page ([`crate::states`]) |
 //! | `app#<client id>` | `budget#<n>` | the slots ([`crate::budget`]) |
+//! | `app#<client id>` | `care`, `device#<mac>` | a duty, and the anchor of a device without an account |
 //!
 //! Tokens belong to the account, not to the connection: two users who link the same Withings account share
 //! one chain of tokens, and refreshing it twice would cut both off.
