@@ -137,21 +137,9 @@ impl Connections {
     /// # Errors
     /// DynamoDB fails, or an item is not one of ours.
     pub async fn marks_of(&self, connection: &ConnectionId) -> Result<Vec<(Service, Mark)>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":owner", s(owner(connection)))
-            .expression_attribute_values(":prefix", s("service#"))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
         let mut marks = Vec::new();
-        for found in answer.items().iter().filter(|found| found.contains_key("entries")) {
+        let items = self.items_of(connection, "service#").await?;
+        for found in items.iter().filter(|found| found.contains_key("entries")) {
             let name = Reading::new(TABLE, found).text("item")?;
             if let Some(Ok(service)) = name.strip_prefix("service#").map(str::parse) {
                 marks.push((service, read(found)?));
