@@ -32,6 +32,13 @@ const NEIGHBOURS: usize = 300;
 /// too.
 const CONTROLS: usize = 4;
 
+/// The services that are asked whether the person still shares.
+const ELSEWHERE: [Service; 5] =
+    [Service::Getmeas, Service::Getactivity, Service::SleepGetsummary, Service::Getworkouts, Service::HeartList];
+
+/// How many of the newest records of such a service are looked for.
+const NEWEST: usize = 20;
+
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 impl Fetcher {
@@ -155,7 +162,27 @@ impl Fetcher {
                 }
             }
         }
-        Ok(if asked { Control::Failed } else { Control::None })
+        // Of this service nothing else came. If another one answers with what is known, the person still shares, and
+        // all of this service may really be gone: there is just no control.
+        Ok(if asked && !self.shares_elsewhere(task, read).await? { Control::Failed } else { Control::None })
+    }
+
+    /// Whether another service answers with something that is known.
+    async fn shares_elsewhere(&self, task: Task<'_>, read: &mut Reading) -> Result<bool, CallError> {
+        let user = &task.connection.user;
+        for service in ELSEWHERE.into_iter().filter(|service| *service != task.service) {
+            let all = (i64::MIN / 2, i64::MAX / 2);
+            let newest = self.records.of_service(user, service, all, true, NEWEST).await?;
+            let ids: Vec<RecordId> =
+                newest.into_iter().filter(|known| !known.retracted).map(|known| known.record).collect();
+            let known = self.doubted(task.connection, &ids).await?;
+            let Some(window) = known.last().and_then(|last| around(std::slice::from_ref(last))) else { continue };
+            self.read_window(Task { service, ..task }, window, None, read).await?;
+            if known.iter().any(|record| read.found.contains(&record.record)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Retracts a record, and has what belongs to it looked at. Another revision that was stored meanwhile wins.

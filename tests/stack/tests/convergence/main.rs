@@ -13,7 +13,7 @@ use std::time::Instant;
 use play::Verdict;
 
 /// As many as fit beside the other tests; `make soak` asks for 1,000.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 40;
 
 /// Two are as many as this is worth: a seed keeps one core busy.
 const THREADS: usize = 2;

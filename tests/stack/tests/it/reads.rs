@@ -180,6 +180,23 @@ async fn neighbours_that_are_deleted_together_are_no_reason_to_keep_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_that_a_service_knew_may_be_deleted_if_another_still_answers() {
+    let rig = Rig::start(116).await;
+    measured(&rig, pressures(&rig, 2)).await;
+    let now = rig.stack.clock.now().as_secs();
+    let nights = [5, 4].map(|days| rig.person.night(now - days * 24 * 3600));
+    let ids = rig.withings.add(rig.person.userid, nights, Notify::Yes).unwrap();
+    rig.settle(SOON).await;
+    for id in &ids {
+        rig.withings.delete::<Night>(rig.person.userid, id, Notify::Yes).unwrap();
+    }
+    tokio::time::sleep(4 * DAY).await;
+    for kind in ["sleep_session", "sleep_stage"] {
+        assert_eq!(retracted(&rig, kind).await, 2, "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_series_of_a_night_are_read_when_its_summary_changes_and_not_otherwise() {
     let rig = Rig::start(106).await;
     let now = rig.stack.clock.now().as_secs();
