@@ -52,8 +52,18 @@ pub(crate) struct Details<'a> {
     pub(crate) service: Service,
     pub(crate) pull: &'a PullId,
     pub(crate) lane: Lane,
-    /// Nothing that ended before.
+    /// Of what ended before, only what is news.
     pub(crate) since: Timestamp,
+}
+
+impl Details<'_> {
+    /// Whether Withings has the row only since the person connected, however long ago it was: devices are synced late.
+    /// A row of a recording that does not say is taken for it.
+    fn is_news(self, fact: &Fact) -> bool {
+        let connected = self.connection.connected.as_secs();
+        self.since < Timestamp::from_millis(i64::MAX)
+            && fact.source.modified.map_or(self.service.is_signal(), |modified| modified >= connected)
+    }
 }
 
 /// What came of storing.
@@ -97,9 +107,10 @@ impl Fetcher {
                     let change = revise(stored.get(&fact.record), (*fact).clone(), how.sent, how.synckind);
                     change != Change::Unchanged
                 });
-                let windows = changed.filter_map(|fact| fact.effective.span_secs());
-                let windows = windows.filter(|(_, end)| *end >= details.since.as_secs());
-                detailed = windows.map(|(start, end)| Window::new(start, end)).collect();
+                let windows = changed.filter_map(|fact| Some((fact, fact.effective.span_secs()?)));
+                let wanted =
+                    windows.filter(|(fact, (_, end))| *end >= details.since.as_secs() || details.is_news(fact));
+                detailed = wanted.map(|(_, (start, end))| Window::new(start, end)).collect();
                 self.mark_details(details, detailed.clone()).await?;
             }
             let writes = ids.into_iter().filter_map(|id| Some((stored.remove(&id), facts.remove(&id)?)));
