@@ -53,12 +53,13 @@ binaries: needs-rust
 # ----------------------------------------------------------------------------------------------------------------------
 # Test
 
-# `needs-python` first: what is missing should be said before minutes of building.
+# `needs-python` and `needs-node` first: what is missing should be said before minutes of building.
 .PHONY: test
-test: needs-python binaries ## All tests
+test: needs-python needs-node binaries ## All tests
 	cargo test --locked --workspace
 	$(PYTEST) infra/checks
 	$(PYTEST) tests/downstream
+	$(PYTEST) tests/receivers
 	$(PYTEST) tests/conformance
 
 .PHONY: e2e
@@ -82,6 +83,7 @@ bench: bootstraps ## The benchmarks, as a table with ratios; also target/bench.j
 .PHONY: soak
 soak: needs-rust ## The long seeded runs: what each seed found, and all of them together (SEEDS=1000)
 	SEEDS=$(SEEDS) cargo test --locked -p keeper --test seeds -- --nocapture
+	FULL=1 cargo test --locked --release -p stack-tests --test it waiting -- --nocapture
 	SEEDS=$(SEEDS) cargo test --locked -p stack-tests --test convergence -- --nocapture
 	CALLS=10000 cargo test --locked -p stack-tests --test it budget::a_ -- --nocapture
 
@@ -147,7 +149,7 @@ hotswap: .venv/build ## Replace the code of one deployed function (FN=ingest STA
 # Set-up
 
 .PHONY: setup
-setup: .venv/tests .tools/bin/cargo-deny .tools/bin/cargo-machete ## Install what test, check and e2e need beside Rust
+setup: .venv/tests tests/receivers/node_modules .tools/bin/cargo-deny .tools/bin/cargo-machete ## Install what test, check and e2e need beside Rust
 
 .PHONY: needs-rust
 needs-rust:
@@ -155,6 +157,9 @@ needs-rust:
 
 .PHONY: needs-python
 needs-python: .venv/tests
+
+.PHONY: needs-node
+needs-node: tests/receivers/node_modules
 
 .venv/bin/python:
 	@if ! command -v $(PYTHON) >/dev/null || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -168,6 +173,15 @@ needs-python: .venv/tests
 .venv/tests: tests/requirements.txt tests/constraints.txt | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt -c tests/constraints.txt
 	touch $@
+
+# The libraries that receivers in Node use. (What they say of Node's version is more than what they need of it.)
+tests/receivers/node_modules: tests/receivers/package.json tests/receivers/package-lock.json
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+		echo "Node.js 20 or later is needed, with npm (run, demo, bench and soak do without)" >&2
+		exit 1
+	fi
+	cd tests/receivers && npm ci --no-audit --no-fund --loglevel=error
+	touch node_modules
 
 .venv/build: infra/requirements.txt | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r infra/requirements.txt
@@ -189,6 +203,6 @@ constraints: ## Pin anew what the Python requirements need in turn
 
 .PHONY: clean
 clean: ## Remove what was built and installed
-	rm -rf target .venv .tools
+	rm -rf target .venv .tools tests/receivers/node_modules
 
 .ONESHELL:

@@ -1,15 +1,9 @@
-"""What must hold of the translated template, and no linter knows.
+"""What must hold of the translated template, and no linter knows. The rules of delivery have a file of their own."""
 
-Each rule is a function from `Stack` to complaints: sentences that name the resource and say what is wrong. `RULES` is
-all of them.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import variables
-
-Rule = Callable[["Stack"], Iterator[str]]
-RULES: list[Rule] = []
+from stack import Stack, retention, rule, short, target
 
 XRAY = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 
@@ -27,89 +21,8 @@ TABLE_USERS = {
     "KeysTable": {"api"},
 }
 
-
-class Stack:
-    """A translated template and the variables that the code reads, with the questions that the rules ask of them."""
-
-    def __init__(self, template: dict, read: dict[str, set[str]]) -> None:
-        self.template = template
-        self.read = read
-        self.parameters = template["Parameters"]
-
-    def of_type(self, kind: str) -> dict[str, dict]:
-        """The resources of a type, such as AWS::SQS::Queue, by logical name."""
-        return {name: item for name, item in self.template["Resources"].items() if item["Type"] == kind}
-
-    def value(self, value: object) -> object:
-        """A parameter's default instead of a reference to it; anything else as it is."""
-        if isinstance(value, dict) and value.get("Ref") in self.parameters:
-            return self.parameters[value["Ref"]].get("Default")
-        return value
-
-    def functions(self) -> dict[str, dict]:
-        """The functions by their short name (`ingest`), which is in their name after the stack's."""
-        items = self.of_type("AWS::Lambda::Function").values()
-        return {short(item["Properties"].get("FunctionName")): item for item in items}
-
-    def variables(self, function: str) -> dict[str, object]:
-        """The variables that the template sets for a function."""
-        return self.functions()[function]["Properties"].get("Environment", {}).get("Variables", {})
-
-    def sources(self, service: str) -> Iterator[tuple[str, dict, dict, dict]]:
-        """Event sources of `sqs` or `dynamodb`: name, properties, the function's and the source's properties."""
-        kind = {"sqs": "AWS::SQS::Queue", "dynamodb": "AWS::DynamoDB::Table"}[service]
-        candidates = self.of_type(kind)
-        for name, item in self.of_type("AWS::Lambda::EventSourceMapping").items():
-            source = target(item["Properties"]["EventSourceArn"])
-            if source in candidates:
-                function = self.template["Resources"][target(item["Properties"]["FunctionName"])]
-                yield name, item["Properties"], function["Properties"], candidates[source]["Properties"]
-
-    def statements(self) -> Iterator[tuple[str, set[str], list]]:
-        """Every statement of every role: the role's name, actions, resources."""
-        for name, role in self.of_type("AWS::IAM::Role").items():
-            for policy in role["Properties"].get("Policies", []):
-                for statement in listed(policy["PolicyDocument"]["Statement"]):
-                    yield name, set(listed(statement["Action"])), listed(statement["Resource"])
-
-    def actions(self, role: str) -> Iterator[tuple[str, object]]:
-        """Every action that a role may take, with each resource."""
-        for name, actions, resources in self.statements():
-            if name == role:
-                yield from ((action, resource) for action in sorted(actions) for resource in resources)
-
-
-def listed(value: object) -> list:
-    """IAM takes one or a list of many things."""
-    return value if isinstance(value, list) else [value]
-
-
-def target(value: object) -> str | None:
-    """The logical name that Ref or GetAtt points to."""
-    if isinstance(value, dict):
-        if "Ref" in value:
-            return value["Ref"]
-        if "Fn::GetAtt" in value:
-            return listed(value["Fn::GetAtt"])[0].split(".")[0]
-        if "Fn::Sub" in value and isinstance(value["Fn::Sub"], str) and value["Fn::Sub"].startswith("${"):
-            return value["Fn::Sub"][2:].split("}")[0].split(".")[0]
-    return None
-
-
-def short(name: object) -> str:
-    """`ingest` of `!Sub ${AWS::StackName}-ingest`. Other names come back whole."""
-    text = name.get("Fn::Sub", "") if isinstance(name, dict) else str(name)
-    return text.removeprefix("${AWS::StackName}-")
-
-
-def retention(queue: dict) -> int:
-    """Seconds that a queue keeps a message; AWS's default is four days."""
-    return queue.get("MessageRetentionPeriod", 345600)
-
-
-def rule(function: Rule) -> Rule:
-    RULES.append(function)
-    return function
+# Tables whose items never expire: the records are the truth, and stay.
+EVERLASTING = {"RecordsTable"}
 
 
 @rule
@@ -143,7 +56,8 @@ def a_role_reaches_what_the_variables_name_and_nothing_else(stack: Stack) -> Ite
             if action.startswith(("dynamodb:", "secretsmanager:", "sqs:")) and action not in STREAM
         }
         # Lambda receives, deletes and gives up in the role's name, so of queues only the named ones are asked for.
-        queues = set(stack.of_type("AWS::SQS::Queue"))
+        # Customers' queues are named by their endpoints.
+        queues = set(stack.of_type("AWS::SQS::Queue")) | {"DestinationQueueArns"}
         resources = set(stack.template["Resources"])
         for resource in sorted((named & resources) - reached):
             yield f"{name}: a variable names {resource}, which its role may not touch"
@@ -155,12 +69,26 @@ def a_role_reaches_what_the_variables_name_and_nothing_else(stack: Stack) -> Ite
 def a_role_sends_only_where_the_function_does(stack: Stack) -> Iterator[str]:
     for name, item in stack.functions().items():
         named = {target(value) for value in stack.variables(name).values()}
+        if name == "dispatcher":
+            # It consumes its own queue and writes to customers' only: see the next rule.
+            named = {"DestinationQueueArns"}
         for _, source, function, _ in stack.sources("dynamodb"):
             if function is item["Properties"]:
                 named.add(target(source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")))
         for action, resource in stack.actions(target(item["Properties"]["Role"])):
             if action == "sqs:SendMessage" and target(resource) not in named:
                 yield f"{name}: may send to {target(resource)}, which no variable names"
+
+
+@rule
+def what_expires_is_forgotten(stack: Stack) -> Iterator[str]:
+    for name, item in stack.of_type("AWS::DynamoDB::Table").items():
+        ttl = item["Properties"].get("TimeToLiveSpecification", {})
+        if name in EVERLASTING:
+            if ttl:
+                yield f"{name}: forgets"
+        elif ttl != {"AttributeName": "expires_at", "Enabled": True}:
+            yield f"{name}: keeps for ever what expired"
 
 
 @rule

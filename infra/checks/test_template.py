@@ -5,14 +5,16 @@ import pathlib
 import shutil
 from collections.abc import Callable
 
+import delivery  # noqa: F401 - for the rules that it adds to the list
 import invariants
 import pytest
 import template
 import variables
 from cfnlint.api import ManualArgs, lint
+from stack import RULES, Rule, Stack
 
 READ = variables.of_code()
-STACK = invariants.Stack(template.translate(template.source()), READ)
+STACK = Stack(template.translate(template.source()), READ)
 
 
 def test_the_translation_has_no_fault_that_cfn_lint_finds() -> None:
@@ -27,8 +29,8 @@ def test_the_linter_sees_into_event_sources() -> None:
     assert any(match.rule.id == "E3034" for match in faults(template.translate(broken)))
 
 
-@pytest.mark.parametrize("rule", invariants.RULES, ids=lambda rule: rule.__name__)
-def test_the_invariant_holds(rule: invariants.Rule) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_invariant_holds(rule: Rule) -> None:
     assert list(rule(STACK)) == []
 
 
@@ -91,6 +93,10 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
     "four receives": (
         "messages_are_received_five_times_before_they_are_dead",
         lambda t: properties(t, "PullsQueue")["RedrivePolicy"].update(maxReceiveCount=4),
+    ),
+    "deliveries that die before they are parked": (
+        "a_delivery_leaves_its_message_before_it_is_a_dead_letter",
+        lambda t: properties(t, "DeliveriesQueue")["RedrivePolicy"].update(maxReceiveCount=40),
     ),
     "a dead-letter queue open to all": (
         "dead_letter_queues_take_only_their_source",
@@ -208,6 +214,62 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
         "a_role_sends_only_where_the_function_does",
         lambda t: statement(t, "KeeperRole", "Wake")["Resource"].append({"Fn::GetAtt": "FanoutFailuresQueue.Arn"}),
     ),
+    "a dispatcher that feeds its own queue": (
+        "a_role_sends_only_where_the_function_does",
+        lambda t: statement(t, "DispatcherRole", "Deliver").update(Resource={"Fn::GetAtt": "DeliveriesQueue.Arn"}),
+    ),
+    "a queue of ours that the dispatcher is not denied": (
+        "the_dispatcher_can_never_write_to_a_queue_of_ours",
+        lambda t: statement(t, "DispatcherRole", "NeverToOurselves")["Resource"].pop(),
+    ),
+    "no denial at all": (
+        "the_dispatcher_can_never_write_to_a_queue_of_ours",
+        lambda t: statement(t, "DispatcherRole", "NeverToOurselves").update(Effect="Allow"),
+    ),
+    "customers' queues by pattern": (
+        "customers_queues_are_named_one_by_one",
+        lambda t: t["Parameters"]["DestinationQueueArns"].update(AllowedPattern=".*"),
+    ),
+    "a queue of somebody's by default": (
+        "customers_queues_are_named_one_by_one",
+        lambda t: t["Parameters"]["DestinationQueueArns"].update(Default="arn:aws:sqs:us-east-1:123456789012:q"),
+    ),
+    "mail in anybody's name": (
+        "keeper_alone_sends_mail_and_only_as_its_sender",
+        lambda t: statement(t, "KeeperRole", "Write").update(Resource="*"),
+    ),
+    "mail from a dispatcher": (
+        "keeper_alone_sends_mail_and_only_as_its_sender",
+        lambda t: properties(t, "DispatcherRole")["Policies"][0]["PolicyDocument"]["Statement"].append(
+            statement(t, "KeeperRole", "Write")
+        ),
+    ),
+    "a sender that a policy reads as many": (
+        "keeper_alone_sends_mail_and_only_as_its_sender",
+        lambda t: t["Parameters"]["MailFrom"].update(AllowedPattern=".*"),
+    ),
+    "a keeper without mail": (
+        "keeper_alone_sends_mail_and_only_as_its_sender",
+        lambda t: statement(t, "KeeperRole", "Write").update(Effect="Deny"),
+    ),
+    "a deadline that outlives the dispatcher": (
+        "the_tries_of_a_cycle_fit_into_an_invocation",
+        lambda t: t["Parameters"]["DeliveryDeadlineSeconds"].update(MaxValue=13),
+    ),
+    "a dispatcher that registers endpoints": (
+        "fanout_and_dispatcher_leave_endpoints_as_their_owners_made_them",
+        lambda t: statement(t, "DispatcherRole", "Endpoints")["Action"].append("dynamodb:PutItem"),
+    ),
+    "jobs for ever": (
+        "what_expires_is_forgotten",
+        lambda t: properties(t, "EndpointsTable").pop("TimeToLiveSpecification"),
+    ),
+    "records that expire": (
+        "what_expires_is_forgotten",
+        lambda t: properties(t, "RecordsTable").update(
+            TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True}
+        ),
+    ),
     "a keeper that cannot measure": (
         "whoever_tops_a_queue_up_may_measure_it",
         lambda t: statement(t, "KeeperRole", "Measure").update(Resource={"Fn::GetAtt": "PullsQueue.Arn"}),
@@ -236,8 +298,8 @@ def test_a_broken_template_is_noticed(breakage: str) -> None:
     name, damage = BREAKAGES[breakage]
     broken = template.source()
     damage(broken)
-    rule = next(rule for rule in invariants.RULES if rule.__name__ == name)
-    assert list(rule(invariants.Stack(template.translate(broken), READ)))
+    rule = next(rule for rule in RULES if rule.__name__ == name)
+    assert list(rule(Stack(template.translate(broken), READ)))
 
 
 # Ways to change what the code reads, and what must be said of the function.
@@ -273,9 +335,9 @@ def test_code_that_reads_other_variables_is_noticed(path: str, tmp_path: pathlib
     text = (tmp_path / path).read_text()
     assert before in text
     (tmp_path / path).write_text(text.replace(before, after))
-    stack = invariants.Stack(STACK.template, variables.of_code(tmp_path))
+    stack = Stack(STACK.template, variables.of_code(tmp_path))
     assert complaint in list(invariants.every_function_has_exactly_the_variables_that_its_code_reads(stack))
 
 
 def test_every_invariant_is_shown_to_fail() -> None:
-    assert {rule.__name__ for rule in invariants.RULES} == {name for name, _ in BREAKAGES.values()}
+    assert {rule.__name__ for rule in RULES} == {name for name, _ in BREAKAGES.values()}

@@ -1,4 +1,4 @@
-"""The environment variables that each function's code reads, found in the Rust sources."""
+"""What the code says and the template must fit: the environment variables that each function reads, and a limit."""
 
 import pathlib
 import re
@@ -8,8 +8,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 FUNCTIONS = ("ingest", "fetcher", "fanout", "dispatcher", "keeper", "api")
 
-# `Env::required`, `Env::optional` and `Env::parsed`; `variable` is what shared/aws calls the second.
-READ = re.compile(r'\b(?:required|optional|parsed|variable)(?:::<\w+>)?\(\s*"([A-Z][A-Z0-9_]*)"')
+# `Env::required`, `Env::optional` and `Env::parsed`; `variable` is what shared/aws calls the second, and `number(env, …)` what
+# the dispatcher calls the third with its bounds.
+READ = re.compile(r'\b(?:required|optional|parsed|variable|number)(?:::<\w+>)?\(\s*(?:env,\s*)?"([A-Z][A-Z0-9_]*)"')
 
 # Read by the code and knowingly not set by the template, each with its reason.
 NOT_SET = {
@@ -27,6 +28,12 @@ NOT_SET = {
 def of_code(root: pathlib.Path = ROOT) -> dict[str, set[str]]:
     """Every variable that a function reads, itself or in the crates of `shared` that it depends on, by function."""
     return {name: set().union(*map(_of_crate, _crates(root, root / "functions" / name))) for name in FUNCTIONS}
+
+
+def most_receives(root: pathlib.Path = ROOT) -> int:
+    """How often the message of a delivery is received before the code replaces it."""
+    text = (root / "shared/domain/src/delivery.rs").read_text()
+    return int(re.search(r"const MOST_RECEIVES: u32 = (\d+);", text)[1])
 
 
 def _crates(root: pathlib.Path, crate: pathlib.Path) -> set[pathlib.Path]:

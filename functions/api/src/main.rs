@@ -1,13 +1,17 @@
 //! The function `api`: see the library.
 
+use afferent_domain::address::Reach;
 use afferent_function::{Env, Rim, StartError, init_logging};
+use afferent_http::Client;
 use lambda_http::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), StartError> {
     init_logging();
     let env = Env::process();
-    let rim = Rim::lambda(&env)?.reaching(afferent_http::Client::new()?);
+    let networks = env.optional("ENDPOINT_NETWORKS").unwrap_or_default();
+    let reach = Reach::parse(&networks, &env.optional("ENDPOINT_PORTS").unwrap_or_default())?;
+    let rim = Rim::lambda(&env)?.reaching(Client::new()?).delivering(Client::guarded(reach)?);
     let api = api::Api::start(&env, &rim).await?;
     lambda_http::run(service_fn(|request| api.handle(request))).await
 }

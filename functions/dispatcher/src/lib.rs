@@ -1,8 +1,20 @@
 //! From a message on `deliveries` to the endpoint, and to the next alarm or a terminal state.
 //!
-//! For each message: claim the delivery; read its event and its endpoint; sign and POST, twice if need be;
-//! log each attempt; then write what follows, and only after that move the alarm. What the message becomes
-//! is decided in one place (`Fate`):
+//! For each message: read its endpoint (once in a batch), get one of the endpoint's permits, claim the delivery, and
+//! then make the tries of its cycle, each when it is the endpoint's turn. What follows is written first, and only
+//! after that the alarm is moved.
+//!
+//! | module | is |
+//! |---|---|
+//! | `receiver` | the endpoints of one batch, each with its secrets, its health, its line and its permits |
+//! | `cycle` | the tries of one claim, and what follows from each |
+//! | `turn` | whether a try may be made now: breaker, rate, time |
+//! | `post`, `queue` | one try: to an HTTP server, to a queue of the customer's |
+//! | `answer` | what is kept of an answer |
+//! | `notes` | how the endpoint fares, written for whoever comes next |
+//! | `custody` | a claimed delivery, and the ways to let it go |
+//!
+//! What the message becomes is decided in one place (`Fate`):
 //!
 //! - *done* (deleted): the delivery ended, or waits in the table and `keeper` will wake it;
 //! - *wait until* (its visibility is set, and it is reported as a failure): the delivery waits for its next
@@ -13,58 +25,50 @@
 //! No step hides a retry of its own: the HTTP client sends once, and the schedule is the only thing that
 //! sends again.
 
+mod answer;
+mod config;
+mod custody;
+mod cycle;
+mod envelope;
 mod flight;
+mod notes;
 mod post;
+mod queue;
 mod receiver;
+mod turn;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use afferent_domain::delivery::{Cause, DEADLINE, End, Key, Place, Step, Try, Verdict, hold_or_park, next_step};
+use afferent_domain::delivery::{EVENT_GONE, End, Key, Limits, MOST_RECEIVES, Try, WaitsFor};
 use afferent_domain::{Clock, Dice, Timestamp};
-use afferent_function::{Env, EnvError, Rim, StartError};
-use afferent_http::Http;
+use afferent_function::{Env, Rim, StartError};
 use afferent_queue::{MessageError, Queue, each};
-use afferent_secrets::{Sealer, sealer};
+use afferent_secrets::Seals;
 use afferent_store::StoreError;
-use afferent_store::deliveries::{Claim, Claimed, Deliveries, Kept};
+use afferent_store::deliveries::{Claim, Claimed, Deliveries};
 use afferent_store::endpoints::Endpoints;
 use afferent_store::events::Events;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 
+pub use config::Config;
+use custody::Custody;
+use cycle::Cycle;
+use envelope::Envelope;
 use flight::InFlight;
-use receiver::{Receiver, Receivers, Unsealed};
+use notes::Notes;
+use post::Sender;
+use receiver::{Answer, Receivers, Unsealed};
 
-/// What `dispatcher` reads from its environment.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// `DELIVERIES_TABLE`: deliveries and their attempts.
-    pub deliveries_table: String,
-    /// `ENDPOINTS_TABLE`: endpoints, their sealed secrets and their health.
-    pub endpoints_table: String,
-    /// `EVENTS_TABLE`: the journal, for the bodies.
-    pub events_table: String,
-    /// `DELIVERIES_QUEUE_URL`: the queue that the messages come from.
-    pub deliveries_queue_url: String,
-    /// `SEAL_ENDPOINTS_SECRET_ARN`: the keys that endpoint secrets are sealed under.
-    pub seal_endpoints_secret_arn: String,
-}
+/// How long an invocation may take: the function's timeout in the template.
+const INVOCATION: Duration = Duration::from_secs(30);
 
-impl Config {
-    /// Reads the environment.
-    ///
-    /// # Errors
-    /// A variable is missing.
-    pub fn from_env(env: &Env) -> Result<Self, EnvError> {
-        Ok(Self {
-            deliveries_table: env.required("DELIVERIES_TABLE")?,
-            endpoints_table: env.required("ENDPOINTS_TABLE")?,
-            events_table: env.required("EVENTS_TABLE")?,
-            deliveries_queue_url: env.required("DELIVERIES_QUEUE_URL")?,
-            seal_endpoints_secret_arn: env.required("SEAL_ENDPOINTS_SECRET_ARN")?,
-        })
-    }
-}
+/// How early a message may come and be waited for inside. Alarms ring in whole seconds; they are rounded down, so that
+/// a try is made at its very time and not up to a second later.
+const EARLY: Duration = Duration::from_secs(1);
+
+/// When a message comes back whose endpoint had no permit left.
+const CROWDED: Duration = Duration::from_secs(5);
 
 /// The function.
 pub struct Dispatcher {
@@ -73,8 +77,10 @@ pub struct Dispatcher {
     events: Events,
     queue: Queue,
     in_flight: InFlight,
-    sealer: Sealer,
-    http: Arc<dyn Http>,
+    limits: Limits,
+    receivers: receiver::Opener,
+    notes: Notes,
+    sender: Sender,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
 }
@@ -97,8 +103,14 @@ enum Trouble {
     Unsealed(#[from] Unsealed),
 }
 
-/// The alarms to move once the batch is through: receipt handle and time.
-type Alarms = Mutex<Vec<(String, Timestamp)>>;
+/// What the messages of one invocation share.
+struct Batch {
+    receivers: Receivers,
+    /// The alarms to move once the batch is through, because they ring after its end: receipt handle and time.
+    alarms: Mutex<Vec<(String, Timestamp)>>,
+    /// When the invocation ends.
+    ends: Timestamp,
+}
 
 impl Dispatcher {
     /// Builds the function; reads the sealing keys.
@@ -109,47 +121,66 @@ impl Dispatcher {
         let config = Config::from_env(env)?;
         let client = afferent_store::client(&rim.aws);
         let queue = Queue::new(&rim.aws, config.deliveries_queue_url);
+        let endpoints = Endpoints::new(client.clone(), config.endpoints_table);
+        let keys = Seals::read(&rim.aws, &config.seal_endpoints_secret_arn, rim.clock.now()).await?;
         Ok(Self {
-            deliveries: Deliveries::new(client.clone(), config.deliveries_table),
-            endpoints: Endpoints::new(client.clone(), config.endpoints_table),
+            deliveries: Deliveries::new(client.clone(), config.deliveries_table).keeping(config.kept),
             events: Events::new(client, config.events_table),
             in_flight: InFlight::new(queue.clone()),
             queue,
-            sealer: sealer(&rim.aws, &config.seal_endpoints_secret_arn).await?,
-            http: Arc::clone(&rim.http),
+            limits: config.limits,
+            receivers: receiver::Opener { endpoints: endpoints.clone(), keys, clock: Arc::clone(&rim.clock) },
+            notes: Notes { endpoints: endpoints.clone(), clock: Arc::clone(&rim.clock) },
+            endpoints,
+            sender: Sender::new(rim, config.deadline),
             clock: Arc::clone(&rim.clock),
             dice: Arc::clone(&rim.dice),
         })
     }
 
-    /// Handles one batch, all messages at once.
+    /// Handles one batch, all messages at once, in the time that the template gives an invocation.
     ///
     /// # Errors
     /// A message has no id.
     pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, lambda_runtime::Error> {
-        let (receivers, alarms) = (Receivers::default(), Alarms::default());
-        let response = each(event, |message| self.one(message, &receivers, &alarms)).await?;
-        // At the end of the batch: a visibility timeout counts from the moment of the call.
-        self.move_alarms(alarms.into_inner().unwrap_or_else(PoisonError::into_inner)).await;
+        self.handle_until(event, self.clock.now() + INVOCATION).await
+    }
+
+    /// The same, where the invocation ends at `ends`: no try is begun that could not be ended before.
+    ///
+    /// # Errors
+    /// A message has no id.
+    pub async fn handle_until(
+        &self,
+        event: SqsEvent,
+        ends: Timestamp,
+    ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+        let batch = Batch { receivers: Receivers::default(), alarms: Mutex::default(), ends };
+        let response = each(event, |message| self.one(message, &batch)).await?;
+        self.move_alarms(batch.alarms.into_inner().unwrap_or_else(PoisonError::into_inner)).await;
         Ok(response)
     }
 
     async fn move_alarms(&self, alarms: Vec<(String, Timestamp)>) {
         let now = self.clock.now();
-        let waits: Vec<(String, Duration)> =
-            alarms.into_iter().map(|(handle, until)| (handle, until.since(now))).collect();
+        let whole = |until: Timestamp| Duration::from_secs(until.since(now).as_secs());
+        let waits: Vec<(String, Duration)> = alarms.into_iter().map(|(handle, until)| (handle, whole(until))).collect();
         if let Err(error) = self.queue.alarm(&waits).await {
             // The messages come back after the queue's own timeout and find the due time in the table.
             tracing::warn!(%error, messages = waits.len(), "alarms could not be moved");
         }
     }
 
-    async fn one(&self, message: SqsMessage, receivers: &Receivers, alarms: &Alarms) -> afferent_queue::Outcome {
-        match self.deliver(&message, receivers).await {
+    async fn one(&self, message: SqsMessage, batch: &Batch) -> afferent_queue::Outcome {
+        match self.deliver(&message, batch).await {
             Ok(Fate::Done) => afferent_queue::Outcome::Done,
             Ok(Fate::WaitUntil(until)) => {
-                if let Some(handle) = message.receipt_handle {
-                    alarms.lock().unwrap_or_else(PoisonError::into_inner).push((handle, until));
+                match message.receipt_handle {
+                    // A slow neighbour must not make it late. Lambda leaves the visibility of a reported failure as it
+                    // is, so it may also come back before the batch is through.
+                    Some(handle) if until < batch.ends => self.move_alarms(vec![(handle, until)]).await,
+                    Some(handle) => batch.alarms.lock().unwrap_or_else(PoisonError::into_inner).push((handle, until)),
+                    None => {}
                 }
                 afferent_queue::Outcome::Again
             }
@@ -160,134 +191,99 @@ impl Dispatcher {
         }
     }
 
-    async fn deliver(&self, message: &SqsMessage, receivers: &Receivers) -> Result<Fate, Trouble> {
+    async fn deliver(&self, message: &SqsMessage, batch: &Batch) -> Result<Fate, Trouble> {
         let body = afferent_queue::Delivery::from_body(message.body.as_deref().unwrap_or_default())?;
         let key = Key { event: body.event, endpoint: body.endpoint };
-        match self.deliveries.claim(&key, self.clock.now()).await? {
-            Claim::Taken(claimed) => self.cycle(&claimed, first_receive(message), receivers).await,
-            Claim::NotYet(until) => Ok(Fate::WaitUntil(until)),
-            Claim::Over | Claim::Parked => Ok(Fate::Done),
+        let envelope = Envelope::of(message);
+        let answer = batch.receivers.get(&self.receivers, &key.endpoint).await?;
+        // Kept until the cycle is over.
+        let _permit = match &answer {
+            Ok(receiver) => match receiver.permit().await {
+                Some(permit) => Some(permit),
+                None => return self.crowded(&key, &envelope).await,
+            },
+            Err(_) => None,
+        };
+        match self.claim(&key).await? {
+            Ok(claimed) => self.claimed(&claimed, &envelope, &answer, batch.ends).await,
+            Err(fate) => Ok(fate),
+        }
+    }
+
+    /// The claim, or what becomes of a message that got none.
+    async fn claim(&self, key: &Key) -> Result<Result<Box<Claimed>, Fate>, Trouble> {
+        let mut claim = self.deliveries.claim(key, self.clock.now()).await?;
+        if let Claim::NotYet(until) = claim
+            && until <= self.clock.now() + EARLY
+        {
+            self.sleep_until(until).await;
+            claim = self.deliveries.claim(key, self.clock.now()).await?;
+        }
+        Ok(match claim {
+            Claim::Taken(claimed) => Ok(claimed),
+            Claim::NotYet(until) => Err(Fate::WaitUntil(until)),
+            Claim::Over | Claim::Parked => Err(Fate::Done),
             Claim::Gone => {
                 tracing::warn!(event = %key.event, endpoint = %key.endpoint, "a message names no delivery");
-                Ok(Fate::Done)
+                Err(Fate::Done)
             }
+        })
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        // A timer may ring a moment early by another clock.
+        while self.clock.now() < at {
+            tokio::time::sleep(at.since(self.clock.now())).await;
         }
     }
 
-    /// One cycle of a claimed delivery: its tries, and what follows.
-    async fn cycle(
+    /// The endpoint is busy with others of the batch: the message comes back, unless it came too often already.
+    async fn crowded(&self, key: &Key, envelope: &Envelope) -> Result<Fate, Trouble> {
+        let now = self.clock.now();
+        if envelope.receives < MOST_RECEIVES {
+            return Ok(Fate::WaitUntil(now + CROWDED));
+        }
+        let claimed = match self.claim(key).await? {
+            Ok(claimed) => claimed,
+            Err(fate) => return Ok(fate),
+        };
+        let waiting = claimed.waiting;
+        Custody::new(self, &claimed, envelope).park(waiting.at, now, waiting.waits_for).await
+    }
+
+    /// A delivery that is ours: what ends it without a try, and then its cycle.
+    async fn claimed(
         &self,
         claimed: &Claimed,
-        first_receive: Option<Timestamp>,
-        receivers: &Receivers,
+        envelope: &Envelope,
+        answer: &Answer,
+        ends: Timestamp,
     ) -> Result<Fate, Trouble> {
         let delivery = &claimed.delivery;
-        let mut attempts = delivery.attempts;
-        let (receiver, event) = tokio::join!(
-            receivers.get(&self.endpoints, &self.sealer, &delivery.key.endpoint, self.clock.now()),
-            self.events.get(&delivery.user, delivery.sequence)
-        );
-        let receiver = match receiver? {
+        let custody = Custody::new(self, claimed, envelope);
+        let receiver = match answer {
             Ok(receiver) => receiver,
-            Err(reason) => return self.end(claimed, End::Cancelled, &reason, attempts).await,
+            Err(reason) => return custody.end(End::Cancelled, reason).await,
         };
-        let policy = &receiver.endpoint.policy;
-        if delivery.is_expired(policy, self.clock.now()) {
-            return self.end(claimed, End::Expired, "it is older than its retry policy allows", attempts).await;
+        if delivery.is_expired(&receiver.endpoint.policy, self.clock.now()) {
+            // A failure only if the endpoint was tried, or not tried because it failed: neither a standstill of ours nor a
+            // backlog longer than its rate is a fault of its own.
+            let waiting = claimed.waiting;
+            if waiting.waits_for == WaitsFor::Breaker || waiting.at != Try::first(1) {
+                self.notes.failure(receiver).await;
+            }
+            return custody.end(End::Expired, "it is older than its retry policy allows").await;
         }
-        let Some(event) = event? else {
-            return self.end(claimed, End::Expired, "its event is no longer kept", attempts).await;
+        let Some(event) = self.events.get(&delivery.user, delivery.sequence).await? else {
+            // Nobody failed: the journal keeps no event for ever.
+            return custody.end(End::Expired, EVENT_GONE).await;
         };
-        let secrets = receiver.secrets()?;
-        let lease_until = claimed.lease_until;
-        let mut made = Try::first(claimed.cycle);
-        loop {
-            if self.clock.now() + DEADLINE > lease_until {
-                // The tables were slow. Another message may claim it once the lease ends, so stop before.
-                return Ok(Fate::WaitUntil(lease_until));
-            }
-            let (http, clock) = (self.http.as_ref(), self.clock.as_ref());
-            let attempt = post::attempt(http, clock, &receiver.endpoint, secrets, &event, made).await;
-            attempts = self.deliveries.log(&delivery.key, attempts + 1, &attempt).await?;
-            post::tell(&delivery.key, attempts, &attempt);
-            match next_step(policy, made, post::status(&attempt), self.dice.as_ref()) {
-                Step::Again(again) => made = again,
-                Step::Wait { cycle, wait } => {
-                    return self.wait(claimed, cycle, wait, first_receive, attempts).await;
-                }
-                Step::Delivered => {
-                    let fate = self.end(claimed, End::Delivered, "the endpoint took it", attempts).await?;
-                    self.note_success(&receiver).await;
-                    return Ok(fate);
-                }
-                Step::Exhausted => {
-                    let fate = self.end(claimed, End::Exhausted, "every try failed", attempts).await?;
-                    self.note_exhausted(&receiver).await;
-                    return Ok(fate);
-                }
-            }
-        }
-    }
-
-    /// The cycle failed, and there is another: held on the queue, or parked in the table.
-    async fn wait(
-        &self,
-        claimed: &Claimed,
-        cycle: u16,
-        wait: Duration,
-        first_receive: Option<Timestamp>,
-        attempts: u32,
-    ) -> Result<Fate, Trouble> {
-        let now = self.clock.now();
-        let since = first_receive.map_or(Duration::ZERO, |first| now.since(first));
-        let in_flight = self.in_flight.count(now, wait).await;
-        let next = now + wait;
-        let (place, fate) = match hold_or_park(wait, since, in_flight, Cause::Schedule) {
-            Verdict::Hold => (Place::Held, Fate::WaitUntil(next)),
-            Verdict::Park => (Place::Parked, Fate::Done),
+        let seals = receiver.seals()?;
+        let Some(parcel) = post::Parcel::of(&event, &receiver.endpoint.payload) else {
+            tracing::error!(event = %delivery.key.event, "an event cannot be read, and is not sent");
+            return custody.end(End::Cancelled, "its event cannot be read").await;
         };
-        match self.deliveries.wait(claimed, place, cycle, next, attempts).await? {
-            Kept::Yes => Ok(fate),
-            Kept::Overtaken => Ok(overtaken(claimed)),
-        }
+        let ends = claimed.lease_until.min(ends);
+        Cycle::new(custody, receiver, seals, ends).run(&parcel).await
     }
-
-    async fn end(&self, claimed: &Claimed, end: End, reason: &str, attempts: u32) -> Result<Fate, Trouble> {
-        let key = &claimed.delivery.key;
-        match self.deliveries.end(claimed, end, reason, attempts, self.clock.now()).await? {
-            Kept::Yes => {
-                let (event, endpoint) = (key.event.as_str(), key.endpoint.as_str());
-                tracing::info!(event, endpoint, attempts, state = end.as_str(), reason, "a delivery ended");
-                Ok(Fate::Done)
-            }
-            Kept::Overtaken => Ok(overtaken(claimed)),
-        }
-    }
-
-    /// The endpoint's health is no part of the delivery: that it cannot be written is not its failure.
-    async fn note_success(&self, receiver: &Receiver) {
-        let Some(health) = receiver.better(self.clock.now()) else { return };
-        if let Err(error) = self.endpoints.put_health(&receiver.endpoint.endpoint, &health).await {
-            tracing::warn!(%error, endpoint = %receiver.endpoint.endpoint, "a success could not be noted");
-        }
-    }
-
-    async fn note_exhausted(&self, receiver: &Receiver) {
-        if let Err(error) = self.endpoints.count_exhausted(&receiver.endpoint.endpoint, self.clock.now()).await {
-            tracing::warn!(%error, endpoint = %receiver.endpoint.endpoint, "an exhausted delivery could not be counted");
-        }
-    }
-}
-
-/// Another claim came after ours, so another message is at it. Ours is kept until that claim has ended, and
-/// then sees what became of it.
-fn overtaken(claimed: &Claimed) -> Fate {
-    let key = &claimed.delivery.key;
-    tracing::warn!(event = %key.event, endpoint = %key.endpoint, "a claim was overtaken");
-    Fate::WaitUntil(claimed.lease_until)
-}
-
-/// When SQS first gave this message to anyone: from then its 12 h in flight count.
-fn first_receive(message: &SqsMessage) -> Option<Timestamp> {
-    message.attributes.get("ApproximateFirstReceiveTimestamp")?.parse().ok().map(Timestamp::from_millis)
 }

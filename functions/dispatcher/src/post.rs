@@ -1,15 +1,27 @@
-//! One try: the signed POST, and what is kept of it.
+//! One try: the signed POST, or the message to the customer's queue, and what is kept of it.
 
-use afferent_domain::delivery::{DEADLINE, Key, Try};
-use afferent_domain::endpoint::Endpoint;
+use std::sync::Arc;
+use std::time::Duration;
+
+use afferent_domain::Clock;
+use afferent_domain::delivery::{Key, Try};
+use afferent_domain::endpoint::{Destination, EndpointUrl};
 use afferent_domain::event::Event;
-use afferent_domain::excerpt::excerpt;
-use afferent_domain::signature::{ID_HEADER, SIGNATURE_HEADER, SigningSecret, TIMESTAMP_HEADER, sign};
-use afferent_domain::{Clock, Timestamp};
-use afferent_http::{Call, Http, HttpError};
-use afferent_store::deliveries::{Attempt, Outcome};
+use afferent_domain::excerpt::Sent;
+use afferent_domain::id::EventId;
+use afferent_domain::payload::Payload;
+use afferent_domain::reply::Reply;
+use afferent_domain::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
+use afferent_function::Rim;
+use afferent_http::{Call, Fault, Http, HttpError, Stopwatch};
+use afferent_store::deliveries::{Attempt, Outcome, Phases};
 use bytes::Bytes;
-use http::{Request, header};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Request};
+
+use crate::answer;
+use crate::queue::Queues;
+use crate::receiver::{Receiver, Seals};
 
 /// How much of an answer's body is read, in bytes; 2 KiB of it are kept.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -17,72 +29,131 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("Afferent/", env!("CARGO_PKG_VERSION"));
 
-/// Makes one try. Nothing about the endpoint can make this fail: whatever happens is the attempt's outcome.
-pub(crate) async fn attempt(
-    http: &dyn Http,
-    clock: &dyn Clock,
-    endpoint: &Endpoint,
-    secrets: &[SigningSecret],
-    event: &Event,
-    made: Try,
-) -> Attempt {
-    let at = clock.now();
-    let outcome = match request(endpoint, secrets, event, at) {
-        Err(_) => Outcome::Unanswered { error: class(HttpError::Request).to_owned() },
-        Ok(request) => match http.send(Call { request, deadline: DEADLINE, body_limit: BODY_LIMIT }).await {
-            Ok(answer) => Outcome::Answered {
-                status: answer.status.as_u16(),
-                excerpt: excerpt(&answer.body),
-                truncated: answer.truncated,
-            },
-            Err(error) => Outcome::Unanswered { error: class(error).to_owned() },
-        },
-    };
-    Attempt { at, cycle: made.cycle, number: made.number, duration: clock.now().since(at), outcome }
+/// What is sent: the same in every try.
+pub(crate) struct Parcel {
+    pub(crate) id: EventId,
+    pub(crate) event_type: String,
+    pub(crate) body: Bytes,
 }
 
-/// The signed request. The timestamp is that of this try, the id that of the event.
-fn request(
-    endpoint: &Endpoint,
-    secrets: &[SigningSecret],
-    event: &Event,
-    at: Timestamp,
-) -> Result<Request<Bytes>, http::Error> {
-    let signature = sign(secrets, event.id.as_str(), at, event.body.as_bytes());
-    Request::post(endpoint.url.as_str())
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(ID_HEADER, event.id.as_str())
-        .header(TIMESTAMP_HEADER, at.as_secs())
-        .header(SIGNATURE_HEADER, signature)
-        .body(Bytes::from(event.body.clone()))
-}
-
-/// The status that came back, if any.
-pub(crate) fn status(attempt: &Attempt) -> Option<u16> {
-    match &attempt.outcome {
-        Outcome::Answered { status, .. } => Some(*status),
-        Outcome::Unanswered { .. } => None,
+impl Parcel {
+    /// As much of the event as the endpoint wants; `None` if its text cannot be read.
+    pub(crate) fn of(event: &Event, payload: &Payload) -> Option<Self> {
+        let body = payload.of(&event.event_type, &event.body)?;
+        Some(Self { id: event.id.clone(), event_type: event.event_type.clone(), body: body.into() })
     }
 }
 
-/// The error's class, as the log of attempts shows it to the endpoint's owner.
-fn class(error: HttpError) -> &'static str {
-    match error {
-        HttpError::Resolve => "resolve",
-        HttpError::Connect => "connect",
-        HttpError::Tls => "tls",
-        HttpError::Timeout => "timeout",
-        HttpError::Broken => "broken",
-        HttpError::Request => "request",
+/// What signs one try: the id is that of the event, the time that of the try.
+pub(crate) struct Signature {
+    pub(crate) at_s: String,
+    pub(crate) value: String,
+}
+
+/// A try that was made.
+pub(crate) struct Done {
+    /// For the log.
+    pub(crate) attempt: Attempt,
+    /// For what follows.
+    pub(crate) reply: Reply,
+    /// Whether the receiver is to blame, if it did not succeed.
+    pub(crate) is_receivers_fault: bool,
+}
+
+/// What makes tries.
+pub(crate) struct Sender {
+    http: Arc<dyn Http>,
+    queues: Queues,
+    clock: Arc<dyn Clock>,
+    /// How long one may take.
+    pub(crate) deadline: Duration,
+}
+
+impl Sender {
+    pub(crate) fn new(rim: &Rim, deadline: Duration) -> Self {
+        let (http, clock) = (Arc::clone(&rim.endpoints), Arc::clone(&rim.clock));
+        Self { http, queues: Queues::new(&rim.aws, deadline), clock, deadline }
     }
+
+    /// Makes one try. Nothing about the endpoint can make this fail: whatever happens is the attempt's outcome.
+    pub(crate) async fn attempt(&self, receiver: &Receiver, seals: &Seals, parcel: &Parcel, made: Try) -> Done {
+        let at = self.clock.now();
+        let value = sign(&seals.secrets, parcel.id.as_str(), at, &parcel.body);
+        let signature = Signature { at_s: at.as_secs().to_string(), value };
+        let (outcome, reply, phases) = match &receiver.endpoint.destination {
+            Destination::Http { url } => self.post(url, seals, parcel, &signature).await,
+            Destination::Sqs { queue_url } => {
+                let outcome = self.queues.send(queue_url, parcel, &signature).await;
+                let taken = matches!(outcome, Outcome::Queued { .. });
+                (outcome, if taken { Reply::Taken } else { Reply::Nothing }, Phases::default())
+            }
+        };
+        let is_receivers_fault = match &outcome {
+            Outcome::Unanswered { fault, .. } => fault == Fault::Receiver.as_str(),
+            Outcome::Answered { .. } | Outcome::Queued { .. } => true,
+        };
+        let duration = self.clock.now().since(at);
+        let attempt = Attempt { at, cycle: made.cycle, number: made.number, duration, phases, outcome };
+        Done { attempt, reply, is_receivers_fault }
+    }
+
+    async fn post(
+        &self,
+        url: &EndpointUrl,
+        seals: &Seals,
+        parcel: &Parcel,
+        signature: &Signature,
+    ) -> (Outcome, Reply, Phases) {
+        let Some(request) = request(url, seals, parcel, signature) else {
+            return (unanswered(HttpError::Request), Reply::Nothing, Phases::default());
+        };
+        let stopwatch = Arc::new(Stopwatch::new());
+        let watched = Some(Arc::clone(&stopwatch));
+        let call = Call { request, deadline: self.deadline, body_limit: BODY_LIMIT, stopwatch: watched };
+        let answered = self.http.send(call).await;
+        let afferent_http::Phases { resolve, connect, first_byte, body } = stopwatch.read();
+        let phases = Phases { resolve, connect, first_byte, body };
+        match answered {
+            Ok(answer) => {
+                let sent = Sent { id: parcel.id.as_str(), body: &parcel.body, headers: &seals.headers };
+                (answer::outcome(&answer, &sent), answer::reply(&answer, self.clock.now()), phases)
+            }
+            Err(error) => (unanswered(error), Reply::Nothing, phases),
+        }
+    }
+}
+
+fn unanswered(error: HttpError) -> Outcome {
+    let class = error.class();
+    // The rule's own text names no address, and its owner can do something about it.
+    let error_text = if let HttpError::Refused(rule) = error { format!("{class}: {rule}") } else { class.to_owned() };
+    Outcome::Unanswered { error: error_text, fault: error.fault().as_str().to_owned() }
+}
+
+/// The signed request. Its owner's headers come first, so that none of them replaces one of ours.
+fn request(url: &EndpointUrl, seals: &Seals, parcel: &Parcel, signature: &Signature) -> Option<Request<Bytes>> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in seals.headers.iter() {
+        let mut value = HeaderValue::from_str(value).ok()?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(ID_HEADER, HeaderValue::from_str(parcel.id.as_str()).ok()?);
+    headers.insert(TIMESTAMP_HEADER, HeaderValue::from_str(&signature.at_s).ok()?);
+    headers.insert(SIGNATURE_HEADER, HeaderValue::from_str(&signature.value).ok()?);
+    let mut request = Request::post(url.as_str()).body(parcel.body.clone()).ok()?;
+    *request.headers_mut() = headers;
+    Some(request)
 }
 
 /// The one log line of an attempt.
-pub(crate) fn tell(key: &Key, number: u32, attempt: &Attempt) {
-    let error = match &attempt.outcome {
-        Outcome::Answered { .. } => None,
-        Outcome::Unanswered { error } => Some(error.as_str()),
+pub(crate) fn tell(key: &Key, number: u32, attempt: &Attempt, probe: bool) {
+    let (status, error, fault) = match &attempt.outcome {
+        Outcome::Answered { status, .. } => (Some(*status), None, None),
+        Outcome::Queued { .. } => (None, None, None),
+        Outcome::Unanswered { error, fault } => (None, Some(error.as_str()), Some(fault.as_str())),
     };
     tracing::info!(
         event = key.event.as_str(),
@@ -90,9 +161,19 @@ pub(crate) fn tell(key: &Key, number: u32, attempt: &Attempt) {
         attempt = number,
         cycle = attempt.cycle,
         r#try = attempt.number,
-        status = status(attempt),
+        probe,
+        status,
         error,
-        duration_ms = u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX),
+        fault,
+        duration_ms = millis(attempt.duration),
+        resolve_ms = attempt.phases.resolve.map(millis),
+        connect_ms = attempt.phases.connect.map(millis),
+        first_byte_ms = attempt.phases.first_byte.map(millis),
+        body_ms = attempt.phases.body.map(millis),
         "a webhook was sent"
     );
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use afferent_domain::delivery::{Key, Place, State};
-use afferent_domain::endpoint::{Endpoint, EndpointUrl, Standing};
-use afferent_domain::filter::{Pattern, Scope};
-use afferent_domain::id::{EndpointId, UserId};
-use afferent_domain::schedule::RetryPolicy;
+use afferent_domain::endpoint::{Backfill, Cause, Destination, Endpoint, EndpointUrl, Standing};
+use afferent_domain::filter::{Pattern, Users};
+use afferent_domain::id::{EndpointId, EventId, UserId};
+use afferent_domain::notice::{Notice, Subject};
 use afferent_function::Env;
 use afferent_local::dynamodb::Fault;
 use afferent_local::{Functions, Setup, Simulation, Ticks};
@@ -42,18 +42,30 @@ impl Stack {
         }
     }
 
-    async fn endpoint(&self, id: &str, types: &str, scope: Scope) {
-        let endpoint = Endpoint {
-            endpoint: EndpointId::from(id),
-            url: EndpointUrl::parse("https://receiver.example/").unwrap(),
-            types: vec![Pattern::parse(types).unwrap()],
-            scope,
-            policy: RetryPolicy::Withings,
-            description: None,
-            created_ms: self.simulation.clock.now(),
-            standing: Standing::Enabled,
-        };
-        self.endpoints.put(&endpoint).await.unwrap();
+    async fn endpoint(&self, id: &str, types: &str, users: Users) {
+        self.put(Endpoint { types: vec![Pattern::parse(types).unwrap()], users, ..self.plain(id) }).await;
+    }
+
+    /// An endpoint that gets everything.
+    fn plain(&self, id: &str) -> Endpoint {
+        let url = EndpointUrl::parse("https://receiver.example/").unwrap();
+        Endpoint::new(EndpointId::from(id), Destination::Http { url }, self.simulation.clock.now())
+    }
+
+    async fn put(&self, endpoint: Endpoint) {
+        assert!(self.endpoints.put(&endpoint, None).await.unwrap());
+    }
+
+    /// Which endpoints have a delivery of an event.
+    async fn who_gets(&self, event: &EventId) -> Vec<String> {
+        let deliveries = self.deliveries.of_event(event).await.unwrap();
+        let mut ids: Vec<String> = deliveries.into_iter().map(|one| one.key.endpoint.to_string()).collect();
+        ids.sort();
+        ids
+    }
+
+    async fn event(&self, user: &str, sequence: u64) -> EventId {
+        self.events.get(&UserId::from(user), sequence).await.unwrap().unwrap().id
     }
 
     /// Hands a batch to the function; the sequence number that it wants to start again from.
@@ -76,6 +88,10 @@ impl Stack {
     fn messages(&self) -> usize {
         self.simulation.sqs.messages("afferent-deliveries", 1_000).unwrap().len()
     }
+}
+
+fn only(users: &[&str]) -> Users {
+    Users::only(users.iter().map(|user| UserId::from(*user))).unwrap()
 }
 
 fn record(user: &str, record: &str, rev: u32) -> String {
@@ -116,9 +132,9 @@ fn modify(number: u32, user: &str, id: &str, rev: u32) -> Value {
 #[tokio::test(start_paused = true)]
 async fn each_change_becomes_one_event_and_one_delivery_for_each_endpoint_that_wants_it() {
     let stack = Stack::start().await;
-    stack.endpoint("ep_all", "*", Scope::All).await;
-    stack.endpoint("ep_deleted", "*.deleted", Scope::All).await;
-    stack.endpoint("ep_anna", "body_weight.*", Scope::User(UserId::from("usr_a"))).await;
+    stack.endpoint("ep_all", "*", Users::All).await;
+    stack.endpoint("ep_deleted", "*.deleted", Users::All).await;
+    stack.endpoint("ep_anna", "body_weight.*", only(&["usr_a"])).await;
     let batch = vec![modify(1, "usr_a", "rec_1", 1), modify(2, "usr_b", "rec_2", 1), modify(3, "usr_a", "rec_1", 2)];
     assert_eq!(stack.handle(batch).await, None);
     assert_eq!(stack.journal("usr_a").await, [("rec_1".to_owned(), 1), ("rec_1".to_owned(), 2)]);
@@ -134,7 +150,7 @@ async fn each_change_becomes_one_event_and_one_delivery_for_each_endpoint_that_w
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_comes_again_makes_no_second_event_and_announces_again_what_may_have_been_lost() {
     let stack = Stack::start().await;
-    stack.endpoint("ep_all", "*", Scope::All).await;
+    stack.endpoint("ep_all", "*", Users::All).await;
     let batch = vec![modify(1, "usr_a", "rec_1", 1), modify(2, "usr_a", "rec_2", 1)];
     assert_eq!(stack.handle(batch.clone()).await, None);
     assert_eq!(stack.handle(batch).await, None);
@@ -164,7 +180,7 @@ async fn a_change_that_can_never_become_an_event_is_noted_and_the_others_go_on()
 #[tokio::test(start_paused = true)]
 async fn infrastructure_that_fails_for_one_user_starts_the_batch_again_from_there_and_stops_no_other_user() {
     let stack = Stack::start().await;
-    stack.endpoint("ep_all", "*", Scope::All).await;
+    stack.endpoint("ep_all", "*", Users::All).await;
     let batch = vec![modify(10, "usr_a", "rec_1", 1), modify(11, "usr_b", "rec_2", 1), modify(12, "usr_a", "rec_3", 1)];
     stack.simulation.dynamodb.faults().next(Fault::Failed, "TransactWriteItems", "usr_b", 4);
     assert_eq!(stack.handle(batch.clone()).await.as_deref(), Some("11"));
@@ -176,7 +192,7 @@ async fn infrastructure_that_fails_for_one_user_starts_the_batch_again_from_ther
 #[tokio::test(start_paused = true)]
 async fn messages_that_cannot_be_sent_bring_the_batch_again_with_everything_stored() {
     let stack = Stack::start().await;
-    stack.endpoint("ep_all", "*", Scope::All).await;
+    stack.endpoint("ep_all", "*", Users::All).await;
     stack.simulation.sqs.out_of_reach(true);
     let batch = vec![modify(1, "usr_a", "rec_1", 1)];
     assert_eq!(stack.handle(batch.clone()).await.as_deref(), Some("1"));
@@ -200,4 +216,92 @@ async fn the_decimals_of_a_record_travel_from_the_table_through_the_stream_into_
     tokio::time::sleep(Duration::from_secs(5)).await;
     let event = stack.events.get(&UserId::from("usr_a"), 1).await.unwrap().unwrap();
     assert!(event.body.contains(r#""value":12345678901234567890.123456789"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_gets_the_events_of_the_users_that_it_names_and_of_no_others() {
+    let stack = Stack::start().await;
+    stack.endpoint("ep_all", "*", Users::All).await;
+    stack.endpoint("ep_anna", "*", only(&["usr_a"])).await;
+    stack.endpoint("ep_both", "body_weight.created", only(&["usr_a", "usr_b"])).await;
+    let batch = vec![
+        modify(1, "usr_a", "rec_1", 1),
+        modify(2, "usr_b", "rec_2", 1),
+        modify(3, "usr_c", "rec_3", 1),
+        modify(4, "usr_b", "rec_2", 2),
+    ];
+    assert_eq!(stack.handle(batch).await, None);
+    assert_eq!(stack.who_gets(&stack.event("usr_a", 1).await).await, ["ep_all", "ep_anna", "ep_both"]);
+    assert_eq!(stack.who_gets(&stack.event("usr_b", 1).await).await, ["ep_all", "ep_both"]);
+    assert_eq!(stack.who_gets(&stack.event("usr_b", 2).await).await, ["ep_all"], "an update is not what it wants");
+    assert_eq!(stack.who_gets(&stack.event("usr_c", 1).await).await, ["ep_all"]);
+    assert_eq!(stack.messages(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_found_by_several_of_a_batch_gets_one_delivery_of_each_event() {
+    let stack = Stack::start().await;
+    let users: Vec<String> = (0..20).map(|number| format!("usr_{number}")).collect();
+    let named: Vec<&str> = users.iter().map(String::as_str).collect();
+    stack.endpoint("ep_many", "*", only(&named)).await;
+    let batch = (1..).zip(&users).map(|(number, user)| modify(number, user, "rec_1", 1)).collect();
+    assert_eq!(stack.handle(batch).await, None);
+    assert_eq!(stack.messages(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_backfill_an_endpoint_gets_what_it_chose_and_of_what_is_live_all() {
+    let stack = Stack::start().await;
+    for (id, backfill) in
+        [("ep_events", Backfill::Events), ("ep_marker", Backfill::Marker), ("ep_none", Backfill::None)]
+    {
+        stack.put(Endpoint { backfill, ..stack.plain(id) }).await;
+    }
+    let backfilled = record("usr_a", "rec_1", 1).replace(r#""live""#, r#""backfill""#);
+    let run = record("usr_a", "rec_2", 1).replace("body_weight", "backfill");
+    let batch = vec![
+        change(1, "INSERT", &backfilled),
+        change(2, "INSERT", &run),
+        change(3, "INSERT", &record("usr_a", "rec_3", 1)),
+    ];
+    assert_eq!(stack.handle(batch).await, None);
+    assert_eq!(stack.who_gets(&stack.event("usr_a", 1).await).await, ["ep_events"]);
+    assert_eq!(stack.who_gets(&stack.event("usr_a", 2).await).await, ["ep_events", "ep_marker"]);
+    assert_eq!(stack.who_gets(&stack.event("usr_a", 3).await).await, ["ep_events", "ep_marker", "ep_none"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disabled_endpoint_gets_nothing() {
+    let stack = Stack::start().await;
+    stack.endpoint("ep_all", "*", Users::All).await;
+    let since_ms = stack.simulation.clock.now();
+    let standing = Standing::Disabled { cause: Cause::Owner, note: None, since_ms };
+    stack.put(Endpoint { standing: standing.clone(), ..stack.plain("ep_off") }).await;
+    stack.put(Endpoint { standing, users: only(&["usr_a"]), ..stack.plain("ep_off_too") }).await;
+    assert_eq!(stack.handle(vec![modify(1, "usr_a", "rec_1", 1)]).await, None);
+    assert_eq!(stack.who_gets(&stack.event("usr_a", 1).await).await, ["ep_all"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_goes_to_every_endpoint_but_the_one_that_it_tells_of() {
+    let stack = Stack::start().await;
+    stack.endpoint("ep_all", "*", Users::All).await;
+    stack.endpoint("ep_anna", "*", only(&["usr_a"])).await;
+    stack.endpoint("ep_weights", "body_weight.*", Users::All).await;
+    stack.endpoint("ep_notices", "endpoint.*", Users::All).await;
+    let failing = stack.plain("ep_failing");
+    stack.put(failing.clone()).await;
+    let environment = stack.simulation.template.function("fanout").unwrap().environment.clone();
+    let config = afferent_outbox::Config::from_env(&Env::of(environment)).unwrap();
+    let outbox = afferent_outbox::Outbox::new(config, &stack.simulation.rim);
+    let health = afferent_domain::health::Health::default();
+    let now = stack.simulation.clock.now();
+    let draft = Notice::Warning { number: 1, row: now }.event(&Subject::new(&failing, &health), now);
+    let keys = outbox.commit_app(vec![draft.clone()], None).await.unwrap();
+    assert_eq!(keys.len(), 2);
+    let event = stack.event("_app", 1).await;
+    assert_eq!(stack.who_gets(&event).await, ["ep_all", "ep_notices"]);
+    // The same notice again is the same event and the same deliveries.
+    assert_eq!(outbox.commit_app(vec![draft], None).await.unwrap().len(), 2);
+    assert_eq!(stack.events.head(&UserId::app()).await.unwrap().unwrap().last, 1);
 }

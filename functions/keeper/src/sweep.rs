@@ -1,6 +1,10 @@
 //! The journal sweep: the stream keeps a change for 24 hours, so a fan-out that stood still for longer
 //! leaves changes without an event. The sweep compares the records by the time of their change with the
 //! journal, and sends each change without an event down the same road as the stream does.
+//!
+//! The daily task begins a pass and goes on with it, and so does every minute until it is through; where it is stands in
+//! the journal `_sweep`. A pass begins where the last one that came through ended, two hours earlier for stamps that come
+//! late; so days on which the keeper stood still are made up for. A day that finds a pass under way begins none.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,85 +15,121 @@ use afferent_domain::id::UserId;
 use afferent_domain::record::change_buckets;
 use afferent_store::StoreError;
 use afferent_store::changes::Change;
-use afferent_store::events::Failure;
+use afferent_store::events::{Failure, KEPT, Pass, Sweeping};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::Keeper;
 
-/// How far back a sweep looks: a day, and two hours for a run that comes late.
-const HOURS: u32 = 26;
+/// How far back the first pass looks: a day, and two hours for a run that comes late.
+const FIRST: Duration = Duration::from_secs(26 * 3600);
+
+/// How much of the pass before is compared again: a change is stamped before it is written.
+const OVERLAP: Duration = Duration::from_secs(2 * 3600);
 
 /// Changes younger than this are the stream's.
 const FRESH: Duration = Duration::from_secs(10 * 60);
 
-/// A sweep stops here, below the function's timeout of 55 s; the newest hours come first.
-const LONGEST: Duration = Duration::from_secs(40);
-
 /// How many reads are under way at once.
 const AT_ONCE: usize = 16;
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
-
-#[derive(Default)]
-struct Found {
-    compared: usize,
-    missing: usize,
-    unfit: usize,
-}
+const HOUR: Duration = Duration::from_secs(3600);
 
 impl Keeper {
-    /// Compares and mends. Trouble with one bucket, user or record stops no other.
-    pub(crate) async fn sweep(&self) -> Result<Value, lambda_runtime::Error> {
-        let begin = self.clock.now();
-        let (mut found, mut complete, mut outcome) = (Found::default(), true, Ok(()));
-        'sweep: for back in 0..=HOURS {
-            for bucket in change_buckets(begin - HOUR * back) {
-                let mut start = None;
-                loop {
-                    if self.clock.now().since(begin) > LONGEST {
-                        complete = false;
-                        break 'sweep;
-                    }
-                    let (changes, next) = match self.changes.page(&bucket, start).await {
-                        Ok(page) => page,
-                        Err(error) => {
-                            tracing::error!(%error, bucket, "the changes of a bucket could not all be read");
-                            outcome = outcome.and(Err(error.into()));
-                            break;
-                        }
-                    };
-                    outcome = outcome.and(self.mend(changes, begin, &mut found).await);
-                    start = next;
-                    if start.is_none() {
-                        break;
-                    }
-                }
+    /// Begins a pass unless one is under way, and goes on with it until `until`.
+    pub(crate) async fn begin_sweep(&self, until: Timestamp) -> Result<Value, lambda_runtime::Error> {
+        let mut at = self.outbox.events().sweeping().await?;
+        if at.pass.is_some() {
+            tracing::warn!("the sweep of yesterday is still under way");
+        } else {
+            let to = self.clock.now() - FRESH;
+            // If something of the first pass cannot be compared, the next one begins where it did, not a day later.
+            let through = if at.through == Timestamp::default() { to - FIRST + OVERLAP } else { at.through };
+            // What is older has no event that could still be asked for.
+            let pass = Pass { to, hour: (through - OVERLAP).max(to - KEPT), ..Pass::default() };
+            match self.outbox.events().keep_sweeping(&at, through, Some(pass)).await? {
+                Some(kept) => at = kept,
+                None => return Ok(Value::Null),
             }
         }
-        let Found { compared, missing, unfit } = found;
-        if missing > 0 || !complete {
-            tracing::warn!(compared, missing, unfit, complete, "the journal was compared with the records");
-        } else {
-            tracing::info!(compared, missing, unfit, complete, "the journal was compared with the records");
-        }
-        outcome.map(|()| json!({"compared": compared, "missing": missing, "unfit": unfit, "complete": complete}))
+        self.sweep(at, until).await
     }
 
-    async fn mend(&self, changes: Vec<Change>, now: Timestamp, found: &mut Found) -> Result<(), lambda_runtime::Error> {
-        let old: Vec<Change> = changes.into_iter().filter(|change| change.changed + FRESH <= now).collect();
-        found.compared += old.len();
+    /// Goes on with the pass that is under way, if one is.
+    pub(crate) async fn continue_sweep(&self, until: Timestamp) -> Result<Value, lambda_runtime::Error> {
+        let at = self.outbox.events().sweeping().await?;
+        self.sweep(at, until).await
+    }
+
+    /// Compares and mends, page by page. Trouble with one bucket, user or record stops no other.
+    async fn sweep(&self, mut at: Sweeping, until: Timestamp) -> Result<Value, lambda_runtime::Error> {
+        let mut outcome = Ok(());
+        while let Some(mut pass) = at.pass.clone() {
+            if self.clock.now() >= until {
+                break;
+            }
+            if let Err(error) = self.step(&mut pass).await {
+                pass.flawed = true;
+                outcome = outcome.and(Err(error));
+            }
+            let through = is_through(&pass);
+            if through {
+                tell(&pass);
+            }
+            let (end, next) = match (through, pass.flawed) {
+                (true, false) => (pass.to, None),
+                (true, true) => (at.through, None),
+                (false, _) => (at.through, Some(pass.clone())),
+            };
+            match self.outbox.events().keep_sweeping(&at, end, next).await? {
+                None => break,
+                Some(_) if through => return outcome.map(|()| shown(&pass, true)),
+                Some(kept) => at = kept,
+            }
+        }
+        outcome.map(|()| at.pass.map_or(Value::Null, |pass| shown(&pass, false)))
+    }
+
+    /// Compares one page, and moves on: also past one that cannot be read.
+    async fn step(&self, pass: &mut Pass) -> Result<(), lambda_runtime::Error> {
+        let buckets = change_buckets(pass.hour);
+        let Some(bucket) = buckets.get(pass.bucket as usize) else {
+            (pass.hour, pass.bucket) = (pass.hour + HOUR, 0);
+            return Ok(());
+        };
+        let page = self.changes.page(bucket, pass.start.take()).await;
+        let (changes, next, unread) = match page {
+            Ok((changes, next)) => (changes, next, Ok(())),
+            Err(error) => {
+                tracing::error!(%error, bucket, "the changes of a bucket could not all be read");
+                (Vec::new(), None, Err(error.into()))
+            }
+        };
+        pass.start = next;
+        if pass.start.is_none() {
+            pass.bucket += 1;
+            if pass.bucket as usize == buckets.len() {
+                (pass.hour, pass.bucket) = (pass.hour + HOUR, 0);
+            }
+        }
+        unread.and(self.mend(changes, pass).await)
+    }
+
+    async fn mend(&self, changes: Vec<Change>, pass: &mut Pass) -> Result<(), lambda_runtime::Error> {
+        let now = self.clock.now();
+        let old: Vec<Change> = changes.into_iter().filter(|change| change.changed <= pass.to).collect();
+        pass.compared += old.len() as u64;
         let (mut users, mut outcome) = (BTreeMap::<UserId, Vec<Draft>>::new(), Ok(()));
         for changes in old.chunks(AT_ONCE) {
             for draft in join_all(changes.iter().map(|change| self.missing(change, now))).await {
                 match draft {
                     Ok(None) => {}
                     Ok(Some(Ok(draft))) => {
-                        found.missing += 1;
+                        pass.missing += 1;
                         users.entry(draft.user.clone()).or_default().push(draft);
                     }
                     Ok(Some(Err(failure))) => {
-                        found.unfit += 1;
+                        pass.unfit += 1;
                         outcome = outcome.and(self.outbox.note(&failure).await.map_err(Into::into));
                     }
                     Err(error) => outcome = outcome.and(Err(error.into())),
@@ -133,4 +173,24 @@ impl Keeper {
             at: now,
         })))
     }
+}
+
+/// Whether nothing is left: the next hour begins after the end.
+fn is_through(pass: &Pass) -> bool {
+    let hours = |at: Timestamp| at.as_secs().div_euclid(3600);
+    hours(pass.hour) > hours(pass.to)
+}
+
+fn tell(pass: &Pass) {
+    let Pass { compared, missing, unfit, flawed, .. } = *pass;
+    if missing > 0 || flawed {
+        tracing::warn!(compared, missing, unfit, flawed, "the journal was compared with the records");
+    } else {
+        tracing::info!(compared, missing, unfit, flawed, "the journal was compared with the records");
+    }
+}
+
+fn shown(pass: &Pass, complete: bool) -> Value {
+    let Pass { compared, missing, unfit, .. } = pass;
+    json!({"compared": compared, "missing": missing, "unfit": unfit, "complete": complete})
 }

@@ -1,4 +1,4 @@
-//! One HTTP endpoint for all of AWS: the service is read from the header `x-amz-target`.
+//! One HTTP endpoint for all of AWS: the service is read from the header `x-amz-target`, that of SES from the path.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use local_sqs::Sqs;
 use tower_service::Service;
 
 use crate::dynamodb::DynamoDb;
+use crate::mail::{MAIL_PATH, Mail};
 use crate::secrets::Secrets;
 
 #[derive(Clone)]
@@ -17,17 +18,25 @@ struct Services {
     dynamodb: Router,
     sqs: Router,
     secrets: Router,
+    mail: Router,
 }
 
-/// DynamoDB and its streams, SQS and Secrets Manager.
-pub(crate) fn router(dynamodb: &DynamoDb, sqs: Arc<Sqs>, secrets: &Secrets) -> Router {
-    let services = Services { dynamodb: dynamodb.router(), sqs: local_sqs::router(sqs), secrets: secrets.router() };
+/// DynamoDB and its streams, SQS, Secrets Manager and SES.
+pub(crate) fn router(dynamodb: &DynamoDb, sqs: Arc<Sqs>, secrets: &Secrets, mail: &Mail) -> Router {
+    let services = Services {
+        dynamodb: dynamodb.router(),
+        sqs: local_sqs::router(sqs),
+        secrets: secrets.router(),
+        mail: mail.router(),
+    };
     Router::new().fallback(answer).with_state(services)
 }
 
 async fn answer(State(services): State<Services>, request: Request<Body>) -> Response {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let mut service = if target.starts_with("AmazonSQS.") {
+    let mut service = if request.uri().path() == MAIL_PATH {
+        services.mail
+    } else if target.starts_with("AmazonSQS.") {
         services.sqs
     } else if target.starts_with("secretsmanager.") {
         services.secrets

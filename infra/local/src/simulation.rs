@@ -23,6 +23,7 @@ use crate::dynamodb::DynamoDb;
 use crate::front::Front;
 use crate::functions::{Functions, Handler};
 use crate::invoke::Invoke;
+use crate::mail::Mail;
 use crate::network::{Host, InProcess, Network};
 use crate::secrets::Secrets;
 use crate::sources::Positions;
@@ -97,6 +98,8 @@ pub struct Simulation {
     pub sqs: Arc<Sqs>,
     /// The secrets.
     pub secrets: Secrets,
+    /// The letters that were sent, and faults of SES.
+    pub mail: Mail,
     /// The network, to put Withings and receivers in. The front door is in it as [`FRONT_HOST`].
     pub network: Arc<Network>,
     /// What the functions run on: also the way for a test to read tables and send messages.
@@ -152,11 +155,13 @@ impl Simulation {
         let sqs = Arc::new(Sqs::configured(Arc::clone(&clock), config));
         make_queues(&sqs, &template).await?;
         let secrets = Secrets::make(&template.secrets, None, &BTreeMap::new(), &*dice)?;
+        let mail = Mail::new(Arc::clone(&clock));
         let network = Network::new(Arc::clone(&dice));
         let aws = InProcess {
             dynamodb: dynamodb.clone(),
             sqs: Arc::clone(&sqs),
             secrets: secrets.clone(),
+            mail: mail.clone(),
             sqs_url: place.sqs_url.clone(),
             latency_ms: setup.aws_latency_ms,
             dice: Arc::clone(&dice),
@@ -165,6 +170,7 @@ impl Simulation {
             clock: Arc::clone(&clock),
             dice: Arc::clone(&dice),
             http: network.clone(),
+            endpoints: network.clone(),
             aws: aws.aws(&place.region, Arc::clone(&clock)),
         };
         let functions = Arc::new(Functions::default());
@@ -194,6 +200,7 @@ impl Simulation {
             dynamodb,
             sqs,
             secrets,
+            mail,
             network,
             rim,
             functions,
@@ -259,7 +266,7 @@ impl Host for Front {
     }
 }
 
-/// Values for the parameters that have no default.
+/// Values for the parameters that have no default, and for mail.
 fn parameters() -> BTreeMap<String, String> {
     let digest = ring::digest::digest(&ring::digest::SHA256, CALLBACK_SECRET.as_bytes());
     let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -268,6 +275,8 @@ fn parameters() -> BTreeMap<String, String> {
         ("WithingsClientSecret", "simulatedsecret"),
         ("CallbackSecretSha256", &hex),
         ("CallbackUrl", &format!("https://{FRONT_HOST}/withings/{CALLBACK_SECRET}")),
+        ("MailFrom", "afferent@stack.example"),
+        ("Contact", "operator@stack.example"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()

@@ -19,6 +19,7 @@ use crate::endpoint;
 use crate::front::Front;
 use crate::invoke::Invoke;
 use crate::lambda::{Addresses, LogBook, NoProgram, Processes, Settings};
+use crate::mail::Mail;
 use crate::secrets::{Secrets, SecretsError};
 use crate::sources::Positions;
 use crate::template::{Place, Template, TemplateError};
@@ -32,7 +33,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub struct Ports {
     /// The front door: ingest and API.
     pub front: u16,
-    /// DynamoDB, its streams, and Secrets Manager.
+    /// DynamoDB, its streams, Secrets Manager and SES.
     pub dynamodb: u16,
     /// SQS.
     pub sqs: u16,
@@ -130,6 +131,8 @@ pub struct Stack {
     pub sqs: Arc<Sqs>,
     /// The secrets.
     pub secrets: Secrets,
+    /// The letters that were sent.
+    pub mail: Mail,
     /// The functions' processes.
     pub processes: Arc<Processes>,
     /// What the functions wrote.
@@ -150,9 +153,18 @@ impl Stack {
         let dynamodb_port = listen(options.ports.dynamodb).await?;
         let sqs_port = listen(options.ports.sqs).await?;
         let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
-        let addresses =
-            Addresses { dynamodb: url(&dynamodb_port)?, sqs: url(&sqs_port)?, secrets: url(&dynamodb_port)? };
-        let place = Place { sqs_url: addresses.sqs.clone(), functions_url: url(&front)?, ..Place::default() };
+        let addresses = Addresses {
+            dynamodb: url(&dynamodb_port)?,
+            sqs: url(&sqs_port)?,
+            secrets: url(&dynamodb_port)?,
+            mail: url(&dynamodb_port)?,
+        };
+        let place = Place {
+            sqs_url: addresses.sqs.clone(),
+            functions_url: url(&front)?,
+            parameters: parameters(),
+            ..Place::default()
+        };
         let template = Arc::new(Template::read(&options.template, &place, &options.parameters)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data = Data::open(options.data)?;
@@ -174,6 +186,7 @@ impl Stack {
         let secrets_file = data.path("secrets.json");
         let dice = SystemDice::default();
         let secrets = Secrets::make(&template.secrets, secrets_file.as_deref(), &options.secrets, &dice)?;
+        let mail = Mail::new(Arc::clone(&clock));
         let log = match data.path("logs") {
             Some(folder) => LogBook::folder(&folder)?,
             None => LogBook::memory(),
@@ -188,7 +201,7 @@ impl Stack {
         let mut servers = JoinSet::new();
         let address = front.local_addr()?;
         serve(&mut servers, front, Front::new(&template, Arc::clone(&invoke), Arc::clone(&clock)).router());
-        serve(&mut servers, dynamodb_port, endpoint::router(&dynamodb, Arc::clone(&sqs), &secrets));
+        serve(&mut servers, dynamodb_port, endpoint::router(&dynamodb, Arc::clone(&sqs), &secrets, &mail));
         serve(&mut servers, sqs_port, local_sqs::router(Arc::clone(&sqs)));
         servers.spawn(dynamodb.clone().keep_sweeping(SWEEP));
 
@@ -209,6 +222,7 @@ impl Stack {
             dynamodb,
             sqs,
             secrets,
+            mail,
             processes,
             log,
             wiring,
@@ -232,6 +246,18 @@ impl Stack {
         self.servers.shutdown().await;
         self.processes.stop();
     }
+}
+
+/// What a stack on this machine is deployed with: its endpoints are here too, and it has mail.
+fn parameters() -> BTreeMap<String, String> {
+    [
+        ("EndpointNetworks", "127.0.0.0/8,::1/128"),
+        ("EndpointPorts", "1-65535"),
+        ("MailFrom", "afferent@stack.example"),
+        ("Contact", "operator@stack.example"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 /// The data folder, if there is one.

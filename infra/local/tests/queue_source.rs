@@ -133,8 +133,8 @@ async fn an_error_an_unreadable_answer_and_an_unknown_id_each_fail_the_whole_bat
 async fn a_message_that_is_received_too_often_goes_to_the_dead_letter_queue() {
     let (simulation, batches) = simulation(|records| Ok(failing(records, &["bad"]))).await;
     send(&simulation, ["bad".to_owned()]);
-    pass(180 * 21).await;
-    assert_eq!(batches.lock().unwrap().len(), 20);
+    pass(180 * 51).await;
+    assert_eq!(batches.lock().unwrap().len(), 50);
     assert_eq!(count(&simulation, DEAD), 1);
 }
 

@@ -30,7 +30,7 @@ fn a_parameter_goes_before_its_default_and_reaches_where_it_is_named() {
         Source::Queue(source) => source.max_concurrency,
         other => panic!("{other:?}"),
     };
-    assert_eq!(concurrency(&ours(&[])), Some(10));
+    assert_eq!(concurrency(&ours(&[])), Some(50));
     assert_eq!(concurrency(&ours(&[("DispatcherConcurrency", "25")])), Some(25));
     let environment =
         ours(&[("WithingsApiUrl", "http://127.0.0.1:9100")]).function("fetcher").unwrap().environment.clone();
@@ -78,6 +78,18 @@ fn a_parameter_without_a_value_and_one_that_is_unknown_are_named() {
     assert!(error.contains("needs a value"), "{error}");
     let error = Template::parse(OURS, &Place::default(), &given(&[("Nonsense", "1")])).unwrap_err().to_string();
     assert_eq!(error, "Parameters.Nonsense: the template has no such parameter");
+}
+
+#[test]
+fn what_a_place_gives_to_a_parameter_stands_between_its_default_and_what_is_given() {
+    let parameters = [("EndpointPorts", "1-65535"), ("MailFrom", "a@b.example"), ("Nobodys", "1")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let place = Place { parameters, ..Place::default() };
+    let template = Template::parse(OURS, &place, &given(&[("MailFrom", "")])).unwrap();
+    let variable = |function: &str, name: &str| template.function(function).unwrap().environment[name].clone();
+    assert_eq!(variable("dispatcher", "ENDPOINT_PORTS"), "1-65535");
+    assert_eq!(variable("dispatcher", "ENDPOINT_NETWORKS"), "");
+    assert_eq!(variable("keeper", "MAIL_FROM"), "");
 }
 
 #[test]

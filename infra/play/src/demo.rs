@@ -1,4 +1,6 @@
-//! `demo`: each category once, and what became of it.
+//! `demo`: each category once, and what became of it; then endpoints that are not well.
+
+mod guests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,6 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// How often the tables are looked at.
 const LOOK: Duration = Duration::from_millis(40);
 
+/// How long nothing may change before a category is over: what a pull brings may be written piece by piece.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// The same for the last one, whose calls to Withings come seconds apart.
+const QUIET_LAST: Duration = Duration::from_secs(5);
+
 /// The report.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -38,6 +46,7 @@ struct Report {
     /// Records by kind.
     kinds: BTreeMap<String, u64>,
     categories: Vec<Row>,
+    endpoints: Vec<guests::Row>,
 }
 
 /// From the notification to the webhook at the receiver.
@@ -83,9 +92,12 @@ pub(crate) async fn demo(setting: Setting, report: &Path) -> Result<ExitCode, Sc
         ));
         rows.push(row);
     }
-    let written = write(&scene, world, &before, rows, latencies, report).await?;
+    let mut said = sum_up(&scene, world, &before, rows, latencies).await?;
+    said.endpoints = guests::play(&scene, world).await?;
+    said.lost += said.endpoints.iter().map(|row| row.lost).sum::<u64>() + scene.tally().await?.open();
+    write(&said, report)?;
     scene.stack.stop().await;
-    Ok(if written.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if said.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Plays one category and waits until all that follows from it is done.
@@ -95,12 +107,17 @@ async fn play(scene: &Scene, world: &World, appli: u16, latencies: &mut Vec<u64>
     let notified = SystemClock.now();
     world.play(appli)?;
     let end = Instant::now() + PATIENCE;
+    let quiet = if CATEGORIES.last() == Some(&appli) { QUIET_LAST } else { QUIET };
+    let (mut last, mut since) = (before, Instant::now());
     let (after, answered) = loop {
         sleep(LOOK).await;
         let after = scene.tally().await?;
+        if after != last {
+            (last, since) = (after, Instant::now());
+        }
         let answered = world.simulator.notifications().iter().all(|one| one.outcome == Outcome::Delivered);
         let done = answered && after.notifications() > before.notifications() && after.open() == 0;
-        if done || Instant::now() > end {
+        if (done && since.elapsed() >= quiet) || Instant::now() > end {
             break (after, answered);
         }
     };
@@ -125,13 +142,13 @@ async fn play(scene: &Scene, world: &World, appli: u16, latencies: &mut Vec<u64>
     })
 }
 
-async fn write(
+/// The report on the first part.
+async fn sum_up(
     scene: &Scene,
     world: &World,
     before: &Tally,
     rows: Vec<Row>,
     mut latencies: Vec<u64>,
-    path: &Path,
 ) -> Result<Report, SceneError> {
     let tally: Tally = scene.tally().await?;
     let stats = world.simulator.stats();
@@ -151,15 +168,11 @@ async fn write(
         latency_ms: Latency { p50: at(50), p99: at(99) },
         kinds: scene.kinds().await?,
         categories: rows,
+        endpoints: Vec::new(),
     };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let json = serde_json::to_string_pretty(&report).map_err(std::io::Error::other)?;
-    std::fs::write(path, json + "\n")?;
     say(&format!(
         "\n{} notifications, {} records, {} events, {} deliveries, {} delivered, {} lost; {} calls to Withings, {} refused; \
-         notification to webhook p50 {} ms, p99 {} ms\n{}",
+         notification to webhook p50 {} ms, p99 {} ms",
         report.notifications,
         report.records,
         report.events,
@@ -170,7 +183,16 @@ async fn write(
         report.withings_refused,
         report.latency_ms.p50,
         report.latency_ms.p99,
-        path.display(),
     ));
     Ok(report)
+}
+
+fn write(report: &Report, path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
+    std::fs::write(path, json + "\n")?;
+    say(&format!("\n{} lost; {}", report.lost, path.display()));
+    Ok(())
 }

@@ -1,5 +1,7 @@
-//! A customer's endpoint on loopback: verifies the signature of every webhook, and remembers what came.
+//! A customer's endpoint on loopback: verifies the signature of every webhook, remembers what came, and can be told to
+//! fail.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,9 +26,29 @@ pub struct Received {
     pub event_type: String,
     /// Whether the signature is right.
     pub verified: bool,
+    /// What was answered.
+    pub status: u16,
+    /// The names of its record's attributes, without values.
+    pub attributes: Vec<String>,
 }
 
-/// The endpoint. Answers 204 to what verifies, 401 to what does not.
+/// How an endpoint answers what verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// 204.
+    Takes,
+    /// This status to so many requests, then 204.
+    Fails {
+        /// The status.
+        status: u16,
+        /// How often.
+        times: u32,
+    },
+    /// This status, always.
+    Refuses(u16),
+}
+
+/// The endpoint. Answers as its manner is to what verifies, 401 to what does not.
 pub struct Receiver {
     /// Where it listens.
     pub address: SocketAddr,
@@ -37,6 +59,7 @@ pub struct Receiver {
 struct Shared {
     clock: Arc<dyn Clock>,
     secret: Mutex<Option<SigningSecret>>,
+    manner: Mutex<Manner>,
     received: Mutex<Vec<Received>>,
 }
 
@@ -48,7 +71,8 @@ impl Receiver {
     pub async fn start(port: u16, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { clock, secret: Mutex::default(), received: Mutex::default() });
+        let manner = Mutex::new(Manner::Takes);
+        let shared = Arc::new(Shared { clock, secret: Mutex::default(), manner, received: Mutex::default() });
         let router = Router::new().route("/webhooks", post(receive)).with_state(shared.clone());
         let mut server = JoinSet::new();
         server.spawn(async move {
@@ -70,6 +94,11 @@ impl Receiver {
         *lock(&self.shared.secret) = Some(secret);
     }
 
+    /// How it answers from now on.
+    pub fn behave(&self, manner: Manner) {
+        *lock(&self.shared.manner) = manner;
+    }
+
     /// What came so far, in its order; every try counts.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
@@ -85,16 +114,44 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     let verified = lock(&shared.secret)
         .as_ref()
         .is_some_and(|secret| verifies(secret, &id, at, &body, header("webhook-signature"), now));
-    lock(&shared.received).push(Received { at: now, id, event_type: event_type(&body), verified });
-    if verified { StatusCode::NO_CONTENT } else { StatusCode::UNAUTHORIZED }
+    let status = if verified { next(&mut lock(&shared.manner)) } else { StatusCode::UNAUTHORIZED.as_u16() };
+    let Seen { event_type, attributes } = read(&body);
+    lock(&shared.received).push(Received { at: now, id, event_type, verified, status, attributes });
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn event_type(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Typed {
-        r#type: String,
+fn next(manner: &mut Manner) -> u16 {
+    match manner {
+        Manner::Takes | Manner::Fails { times: 0, .. } => StatusCode::NO_CONTENT.as_u16(),
+        Manner::Fails { status, times } => {
+            *times -= 1;
+            *status
+        }
+        Manner::Refuses(status) => *status,
     }
-    serde_json::from_slice::<Typed>(body).map(|typed| typed.r#type).unwrap_or_default()
+}
+
+/// What is remembered of a body.
+#[derive(Default)]
+struct Seen {
+    event_type: String,
+    attributes: Vec<String>,
+}
+
+fn read(body: &[u8]) -> Seen {
+    #[derive(serde::Deserialize)]
+    struct Event {
+        r#type: String,
+        data: Data,
+    }
+    #[derive(serde::Deserialize)]
+    struct Data {
+        #[serde(default)]
+        record: BTreeMap<String, serde::de::IgnoredAny>,
+    }
+    let read = serde_json::from_slice::<Event>(body);
+    read.map(|event| Seen { event_type: event.r#type, attributes: event.data.record.into_keys().collect() })
+        .unwrap_or_default()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

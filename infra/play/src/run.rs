@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use afferent_domain::{Clock, Timestamp};
+use afferent_local::MAIL_PATH;
 use afferent_local::clock::SystemClock;
 use afferent_play::scene::{Scene, SceneError};
 use tokio::time::sleep;
@@ -48,7 +49,8 @@ fn addresses(scene: &Scene) -> String {
          SQS                       {sqs}\n\
          callback URL              {callback}\n\
          Withings                  {withings}\n\
-         receiver of webhooks      {receiver}\n\n\
+         receiver of webhooks      {receiver}\n\
+         letters, with their texts {dynamodb}{MAIL_PATH}\n\n\
          curl -H 'Authorization: Bearer {key}' 'http://{front}/v1/users/{user}/records?kind=body_weight'\n\
          curl -H 'Authorization: Bearer {key}' 'http://{front}/v1/notifications'\n\n\
          Ctrl-C ends it.\n",
@@ -63,7 +65,7 @@ fn addresses(scene: &Scene) -> String {
 
 /// Prints what is new, in the order that it was noticed.
 async fn show(scene: &Scene) {
-    let (mut notifications, mut calls, mut webhooks, mut pulls) = (0, 0, 0, 0);
+    let (mut notifications, mut calls, mut webhooks, mut pulls, mut letters) = (0, 0, 0, 0, 0);
     let (mut settled, mut before, mut done) = (String::new(), (0, 0, 0, 0), false);
     loop {
         sleep(LOOK).await;
@@ -96,6 +98,11 @@ async fn show(scene: &Scene) {
             );
         }
         webhooks = all.len();
+        let all = scene.stack.mail.sent();
+        for letter in all.iter().skip(letters) {
+            line("letter", &format!("to {}: {}", letter.to, letter.subject));
+        }
+        letters = all.len();
         let seen = (notifications, calls, pulls, webhooks);
         if seen == before && done {
             continue;

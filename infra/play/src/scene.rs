@@ -11,17 +11,19 @@ use afferent_domain::secret::Secret;
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_http::Client;
 use afferent_local::clock::{SystemClock, SystemDice};
-use afferent_local::{Options, Ports, Stack, StackError};
+use afferent_local::{Invoke, InvokeError, Options, Ports, Stack, StackError};
+use afferent_registry::{Registry, RegistryError};
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_store::deliveries::Deliveries;
 use afferent_store::events::Events;
 use afferent_store::notifications::Notifications;
 use afferent_store::records::Records;
+use bytes::Bytes;
 use withings_simulator::ControlError;
 
 use crate::receiver::Receiver;
-use crate::seed::{Consent, Registered, SeedError, Seeder};
+use crate::seed::{Consent, Registered, RimError, SeedError, Seeder, rim};
 use crate::tally::{Tables, Tally};
 use crate::world::{TIMEZONE, World, WorldError};
 
@@ -67,7 +69,12 @@ pub struct Scene {
     pub callback: String,
     /// An API key that may read.
     pub key: String,
-    tables: Tables,
+    /// What owners of endpoints may ask for.
+    pub registry: Registry,
+    /// The tables.
+    pub tables: Tables,
+    /// The way to AWS.
+    pub aws: Aws,
     started: Timestamp,
 }
 
@@ -95,9 +102,15 @@ pub enum SceneError {
     /// A port is taken or a file cannot be used.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// There is no HTTP client.
+    /// There is no way from this machine.
     #[error(transparent)]
-    Http(#[from] afferent_http::HttpError),
+    Rim(#[from] RimError),
+    /// A function failed.
+    #[error(transparent)]
+    Invoke(#[from] InvokeError),
+    /// Somebody's wish about an endpoint was refused.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
 }
 
 impl Scene {
@@ -111,7 +124,7 @@ impl Scene {
             std::fs::create_dir_all(folder)?;
         }
         let kept = |name: &str| plan.data.as_ref().map(|folder| folder.join(name));
-        let http = Arc::new(Client::new()?);
+        let http = Arc::new(Client::new().map_err(RimError::from)?);
         let world = match plan.withings_url {
             None => Some(World::start(plan.withings_port, http, dice.clone(), kept("withings-diary.jsonl")).await?),
             Some(_) => None,
@@ -120,7 +133,7 @@ impl Scene {
         let mut stack = Stack::start(options(&plan, world.as_ref(), &callback_secret)).await?;
 
         let aws = aws(&stack)?;
-        let seeder = Seeder::new(aws.clone(), &stack.template.place.stack, clock.clone(), dice);
+        let seeder = Seeder::new(&rim(aws.clone())?, &stack.template.place.stack);
         let consent = match &world {
             Some(world) => Some(sample_consent(world)?),
             None => Consent::from_env(variable),
@@ -146,6 +159,7 @@ impl Scene {
             world.simulator.subscribe(world.person.userid, None, &[], &callback)?;
         }
 
+        let registry = seeder.registry().await?;
         let client = afferent_store::client(&aws);
         let tables = Tables {
             notifications: Notifications::new(client.clone(), seeder.name("notifications")),
@@ -157,7 +171,7 @@ impl Scene {
         stack.run();
         // A day back: on a restart the notifications of before count too.
         let started = clock.now() - Duration::from_secs(24 * 3600);
-        Ok(Self { stack, world, receiver, registered, connection, callback, key, tables, started })
+        Ok(Self { stack, world, receiver, registered, connection, callback, key, registry, tables, aws, started })
     }
 
     /// Counts everything that there is since the start.
@@ -182,7 +196,18 @@ impl Scene {
         self.tables.kinds(&self.users()).await
     }
 
-    fn users(&self) -> Vec<UserId> {
+    /// Lets the keeper do now what it does every minute.
+    ///
+    /// # Errors
+    /// The keeper failed.
+    pub async fn minute(&self) -> Result<(), InvokeError> {
+        let keeper = self.stack.template.function("keeper").map(|keeper| keeper.name.clone()).unwrap_or_default();
+        self.stack.processes.invoke(&keeper, Bytes::from_static(br#"{"task":"minute"}"#)).await.map(drop)
+    }
+
+    /// Whose events there are.
+    #[must_use]
+    pub fn users(&self) -> Vec<UserId> {
         self.connection.iter().map(|connection| connection.user.clone()).chain([UserId::app()]).collect()
     }
 }
@@ -195,6 +220,7 @@ fn aws(stack: &Stack) -> Result<Aws, AwsError> {
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_ENDPOINT_URL_DYNAMODB", &*stack.addresses.dynamodb),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &*stack.addresses.secrets),
+        ("AWS_ENDPOINT_URL_SESV2", &*stack.addresses.mail),
         ("AWS_ENDPOINT_URL_SQS", &*stack.addresses.sqs),
     ]);
     Aws::from_env(|name| variables.get(name).map(|value| (*value).to_owned()))

@@ -4,32 +4,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use afferent_aws::Aws;
+use afferent_aws::{Aws, AwsError, Service, cause};
+use afferent_domain::address::{Reach, ReachError};
 use afferent_domain::backfill::Depth;
 use afferent_domain::connection::{Scopes, State};
-use afferent_domain::endpoint::{Endpoint, EndpointUrl, Standing, UrlError};
-use afferent_domain::filter::{Pattern, PatternError, Scope};
+use afferent_domain::filter::{Pattern, PatternError};
 use afferent_domain::id::{ConnectionId, EndpointId};
-use afferent_domain::schedule::RetryPolicy;
 use afferent_domain::secret::Secret;
-use afferent_domain::signature::{SecretError, SigningSecret};
-use afferent_domain::{Clock, Dice};
+use afferent_domain::signature::SigningSecret;
+use afferent_function::Rim;
 use afferent_gate::{ConnectError, Connector, Consent as Consented};
-use afferent_secrets::{Sealed, Seals, SecretsError, Unsealable, application, sealer};
+use afferent_http::{Client, HttpError};
+use afferent_local::clock::{SystemClock, SystemDice};
+use afferent_registry::{Change, Config, New, Registry, RegistryError};
+use afferent_secrets::{Seals, SecretsError, Unsealable, application, sealer};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection, Connections};
-use afferent_store::endpoints::{Endpoints, SealedSecret};
 use afferent_store::keys::{Key, Keys};
 use afferent_store::records::Records;
 
 /// Puts things into the tables of one stack.
 pub struct Seeder {
-    aws: Aws,
+    rim: Rim,
     stack: String,
     depth: Depth,
-    clock: Arc<dyn Clock>,
-    dice: Arc<dyn Dice>,
 }
+
+/// Where endpoints may be that are registered from this machine: where those of a stack on it are.
+const NETWORKS: &str = "127.0.0.0/8,::1/128";
+/// See above.
+const PORTS: &str = "1-65535";
 
 /// How long planting what follows from connecting may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,15 +53,48 @@ pub enum SeedError {
     /// The person could not be connected.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The endpoint's address is none.
+    /// The endpoint is refused.
     #[error(transparent)]
-    Url(#[from] UrlError),
-    /// The endpoint's secret is none.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
+    Registry(#[from] RegistryError),
     /// An event type is none.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    /// The stack has no queue of deliveries, or SQS is out of reach.
+    #[error("SQS did not say where the queue {queue} is: {cause}")]
+    Queue {
+        /// Its name.
+        queue: String,
+        /// What SQS or the network said.
+        cause: String,
+    },
+}
+
+/// Why there is no way from this machine.
+#[derive(Debug, thiserror::Error)]
+pub enum RimError {
+    /// The address of the AWS services cannot be used.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// There is no HTTP client.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The rule of addresses cannot be read.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+}
+
+/// The rim of a program of people's own on this machine, with AWS at `aws`.
+///
+/// # Errors
+/// [`RimError`].
+pub fn rim(aws: Aws) -> Result<Rim, RimError> {
+    Ok(Rim {
+        clock: Arc::new(SystemClock),
+        dice: Arc::new(SystemDice::default()),
+        http: Arc::new(Client::new()?),
+        endpoints: Arc::new(Client::guarded(Reach::parse(NETWORKS, PORTS)?)?),
+        aws,
+    })
 }
 
 /// A person who has consented at Withings.
@@ -106,8 +143,8 @@ pub struct Registered {
 impl Seeder {
     /// For the stack called `stack`.
     #[must_use]
-    pub fn new(aws: Aws, stack: &str, clock: Arc<dyn Clock>, dice: Arc<dyn Dice>) -> Self {
-        Self { aws, stack: stack.to_owned(), depth: Depth::default(), clock, dice }
+    pub fn new(rim: &Rim, stack: &str) -> Self {
+        Self { rim: rim.clone(), stack: stack.to_owned(), depth: Depth::default() }
     }
 
     /// The same, where connecting brings so much of the past; 90 days otherwise.
@@ -148,21 +185,21 @@ impl Seeder {
     /// # Errors
     /// A table is out of reach.
     pub async fn connected(&self, reference: &str, consent: &Consent) -> Result<Option<Connection>, SeedError> {
-        let connections = Connections::new(afferent_store::client(&self.aws), self.name("connections"));
+        let connections = Connections::new(afferent_store::client(&self.rim.aws), self.name("connections"));
         let known = connections.get(&ConnectionId::derive(&[reference, &consent.userid])).await?;
         Ok(known.filter(|known| known.state == State::Connected))
     }
 
     async fn ready(&self, reference: &str, consent: &Consent) -> Result<(Connector, Seals, Consented), SeedError> {
-        let app = application(&self.aws, &format!("{}/withings", self.stack)).await?;
-        let seals = Seals::from(sealer(&self.aws, &format!("{}/seal-tokens", self.stack)).await?);
-        let client = afferent_store::client(&self.aws);
+        let app = application(&self.rim.aws, &format!("{}/withings", self.stack)).await?;
+        let seals = Seals::from(sealer(&self.rim.aws, &format!("{}/seal-tokens", self.stack)).await?);
+        let client = afferent_store::client(&self.rim.aws);
         let connector = Connector {
             connections: Connections::new(client.clone(), self.name("connections")),
             records: Records::new(client, self.name("records")),
             depth: self.depth,
-            clock: self.clock.clone(),
-            dice: self.dice.clone(),
+            clock: self.rim.clock.clone(),
+            dice: self.rim.dice.clone(),
         };
         let consent = Consented {
             reference: reference.to_owned(),
@@ -180,39 +217,55 @@ impl Seeder {
         Ok((connector, seals, consent))
     }
 
-    /// Registers an endpoint with a secret of its own. Doing it again under the same `reference` keeps id and
-    /// secret, and moves the endpoint to `url`.
+    /// What owners of endpoints may ask this stack for.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn registry(&self) -> Result<Registry, SeedError> {
+        let config = Config {
+            seal_endpoints_secret_arn: format!("{}/seal-endpoints", self.stack),
+            outbox: afferent_outbox::Config {
+                events_table: self.name("events"),
+                deliveries_table: self.name("deliveries"),
+                endpoints_table: self.name("endpoints"),
+                deliveries_queue_url: self.queue_url(&self.name("deliveries")).await?,
+            },
+        };
+        Ok(Registry::start(config, &self.rim).await?)
+    }
+
+    async fn queue_url(&self, queue: &str) -> Result<String, SeedError> {
+        let nowhere = |cause: String| SeedError::Queue { queue: queue.to_owned(), cause };
+        let sqs = aws_sdk_sqs::Client::new(&self.rim.aws.config(Service::Sqs));
+        let answer = sqs.get_queue_url().queue_name(queue).send().await.map_err(|error| nowhere(cause(&error)))?;
+        answer.queue_url.ok_or_else(|| nowhere("it names none".to_owned()))
+    }
+
+    /// Registers an endpoint for some types of events of every user. Doing it again under the same `reference` keeps id
+    /// and secret, and moves the endpoint to `url`.
     ///
     /// # Errors
     /// [`SeedError`].
     pub async fn endpoint(&self, reference: &str, url: &str, types: &[&str]) -> Result<Registered, SeedError> {
-        let now = self.clock.now();
-        let id = EndpointId::derive(&[reference]);
-        let endpoint = Endpoint {
-            endpoint: id.clone(),
-            url: EndpointUrl::parse(url)?,
-            types: types.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?,
-            scope: Scope::All,
-            policy: RetryPolicy::default(),
-            description: None,
-            created_ms: now,
-            standing: Standing::Enabled,
-        };
-        let sealer = sealer(&self.aws, &format!("{}/seal-endpoints", self.stack)).await?;
-        let endpoints = Endpoints::new(afferent_store::client(&self.aws), self.name("endpoints"));
-        let known = endpoints.whole(&id).await?.and_then(|whole| whole.secrets.into_iter().next());
-        let secret = match known {
-            Some(known) => SigningSecret::parse(sealer.open(id.as_str(), &Sealed(known.sealed))?.reveal())?,
-            None => {
-                let secret = SigningSecret::draw(&*self.dice);
-                let sealed = sealer.seal(id.as_str(), &Secret::new(secret.reveal()), &*self.dice)?.0;
-                // The secret first: an endpoint that is there can be delivered to.
-                endpoints.add_secret(&id, &SealedSecret { number: 1, sealed, created: now, until: None }).await?;
-                secret
+        let types = types.iter().map(|text| Pattern::parse(text)).collect::<Result<_, _>>()?;
+        self.register(reference, New { types, ..New::at(url)? }).await
+    }
+
+    /// Registers an endpoint, or changes the one that was registered under the same `reference` and keeps its secret.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn register(&self, reference: &str, new: New) -> Result<Registered, SeedError> {
+        let (registry, endpoint) = (self.registry().await?, EndpointId::derive(&[reference]));
+        let secret = match registry.get(&endpoint).await {
+            Ok(_) => {
+                registry.change(&endpoint, &whole(new)).await?;
+                registry.secret(&endpoint).await?.secret
             }
+            Err(RegistryError::NotFound(_)) => registry.register_as(endpoint.clone(), new).await?.1,
+            Err(error) => return Err(error.into()),
         };
-        endpoints.put(&endpoint).await?;
-        Ok(Registered { endpoint: id, secret })
+        Ok(Registered { endpoint, secret })
     }
 
     /// Makes an API key that may read, and connect people.
@@ -220,12 +273,28 @@ impl Seeder {
     /// # Errors
     /// [`SeedError`].
     pub async fn key(&self, label: &str) -> Result<String, SeedError> {
-        let keys = Keys::new(afferent_store::client(&self.aws), self.name("keys"));
+        let keys = Keys::new(afferent_store::client(&self.rim.aws), self.name("keys"));
         let key = Key {
             label: label.to_owned(),
             scopes: vec!["read".to_owned(), "write".to_owned()],
             return_urls: Vec::new(),
         };
-        Ok(keys.create(&key, self.clock.now(), &*self.dice).await?)
+        Ok(keys.create(&key, self.rim.clock.now(), &*self.rim.dice).await?)
+    }
+}
+
+/// The change that makes an endpoint what a new one would be.
+fn whole(new: New) -> Change {
+    Change {
+        destination: Some(new.destination),
+        types: Some(new.types),
+        users: Some(new.users),
+        backfill: Some(new.backfill),
+        payload: Some(new.payload),
+        policy: Some(new.policy),
+        rate: Some(new.rate),
+        headers: Some(new.headers),
+        contact: Some(new.contact),
+        description: Some(new.description),
     }
 }

@@ -7,11 +7,14 @@ use afferent_domain::delivery::End;
 use afferent_domain::id::{EndpointId, UserId};
 use afferent_domain::record::Record;
 use afferent_store::StoreError;
-use afferent_store::deliveries::Deliveries;
-use afferent_store::events::Events;
+use afferent_store::deliveries::{Deliveries, Listed};
+use afferent_store::events::{Events, Journalled};
 use afferent_store::notifications::{Notifications, State, day};
 use afferent_store::records::Records;
 use serde::Serialize;
+
+/// How many items are read at once.
+const PAGE: u16 = 500;
 
 /// The tables that are counted.
 pub struct Tables {
@@ -42,6 +45,10 @@ pub struct Tally {
     pub revisions: u64,
     /// Events in the journals.
     pub events: u64,
+    /// Those of them that tell of no record but of other endpoints.
+    pub notices: u64,
+    /// And those that were a test of another endpoint, which is the only one that gets them.
+    pub tests: u64,
     /// Deliveries to the endpoint.
     pub deliveries: u64,
     /// Those that were delivered.
@@ -58,7 +65,8 @@ impl Tally {
     /// What is not at its end: notifications that wait, revisions without an event, deliveries not made.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.waiting + self.revisions.abs_diff(self.events) + self.events.abs_diff(self.deliveries) + self.deliveries
+        let (changes, wanted) = (self.events - self.notices - self.tests, self.events - self.tests);
+        self.waiting + self.revisions.abs_diff(changes) + wanted.abs_diff(self.deliveries) + self.deliveries
             - self.delivered
     }
 }
@@ -115,10 +123,43 @@ impl Tables {
             tally.revisions += records.iter().map(|record| u64::from(record.rev)).sum::<u64>();
             tally.events += self.events.head(user).await?.map_or(0, |head| head.last);
         }
-        let ever = Timestamp::from_millis(i64::MAX);
-        let deliveries = self.deliveries.of_endpoint(endpoint, ever, u16::MAX).await?;
+        for entry in self.entries(&UserId::app()).await? {
+            tally.notices += u64::from(entry.about.is_some());
+            tally.tests += u64::from(entry.test);
+        }
+        let deliveries = self.deliveries_to(endpoint).await?;
         tally.deliveries = deliveries.len() as u64;
-        tally.delivered = deliveries.iter().filter(|(_, state, _)| state == End::Delivered.as_str()).count() as u64;
+        tally.delivered = deliveries.iter().filter(|one| one.state == End::Delivered.as_str()).count() as u64;
         Ok(tally)
+    }
+
+    /// Every event of a journal, without its text, the newest first.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub async fn entries(&self, user: &UserId) -> Result<Vec<Journalled>, StoreError> {
+        let (mut all, mut before) = (Vec::<Journalled>::new(), u64::MAX);
+        loop {
+            let page = self.events.entries(user, before, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(all) };
+            before = last.sequence;
+            all.extend(page);
+        }
+    }
+
+    /// Every delivery to an endpoint, the newest first.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub async fn deliveries_to(&self, endpoint: &EndpointId) -> Result<Vec<Listed>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.deliveries.of_endpoint(endpoint, after.as_ref(), PAGE).await?;
+            all.extend(page);
+            after = next;
+            if after.is_none() {
+                return Ok(all);
+            }
+        }
     }
 }

@@ -55,10 +55,12 @@ pub enum Service {
     DynamoDb,
     /// Secrets Manager.
     SecretsManager,
+    /// Simple Email Service, version 2 of its API.
+    Ses,
 }
 
 impl Service {
-    const ALL: [Self; 3] = [Self::Sqs, Self::DynamoDb, Self::SecretsManager];
+    const ALL: [Self; 4] = [Self::Sqs, Self::DynamoDb, Self::SecretsManager, Self::Ses];
 
     /// AWS SDKs and Tools Reference Guide, "Service-specific endpoints".
     fn variable(self) -> &'static str {
@@ -66,6 +68,7 @@ impl Service {
             Self::Sqs => "AWS_ENDPOINT_URL_SQS",
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
             Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            Self::Ses => "AWS_ENDPOINT_URL_SESV2",
         }
     }
 }
@@ -74,7 +77,7 @@ impl Service {
 #[derive(Clone, Debug)]
 pub struct Aws {
     base: SdkConfig,
-    endpoints: [Option<String>; 3],
+    endpoints: [Option<String>; Service::ALL.len()],
 }
 
 impl Aws {
@@ -131,13 +134,13 @@ impl Aws {
             // Measures bytes per real second: meaningless for small JSON answers and fatal under a paused clock.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Self { base, endpoints: [None, None, None] }
+        Self { base, endpoints: Default::default() }
     }
 
     /// The same, with every service at `url`.
     #[must_use]
     pub fn at(mut self, url: &str) -> Self {
-        self.endpoints = [0; 3].map(|_| Some(url.to_owned()));
+        self.endpoints = Service::ALL.map(|_| Some(url.to_owned()));
         self
     }
 
@@ -204,5 +207,6 @@ mod tests {
         .unwrap();
         assert_eq!(aws.config(Service::Sqs).endpoint_url(), Some("http://127.0.0.1:2"));
         assert_eq!(aws.config(Service::DynamoDb).endpoint_url(), Some("http://127.0.0.1:1"));
+        assert_eq!(aws.config(Service::Ses).endpoint_url(), Some("http://127.0.0.1:1"));
     }
 }

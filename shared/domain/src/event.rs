@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
-use crate::id::{ConnectionId, EventId, RecordId, UserId};
+use crate::id::{ConnectionId, EndpointId, EventId, RecordId, UserId};
 use crate::record::{Status, SyncKind};
 
 /// The type of a test event. It is about no record.
@@ -74,6 +74,10 @@ pub struct Draft {
     pub rev: u32,
     /// The member `data`, as JSON.
     pub data: String,
+    /// The endpoint that it tells of, if it is a notice: that endpoint itself is not told.
+    pub about: Option<EndpointId>,
+    /// Whether it was asked for by an owner who tests an endpoint, and tells of nothing.
+    pub test: bool,
 }
 
 /// An event in the journal.
@@ -93,6 +97,12 @@ pub struct Event {
     pub record: RecordId,
     /// The record's revision.
     pub rev: u32,
+    /// Live, or from a backfill.
+    pub synckind: SyncKind,
+    /// The endpoint that it tells of.
+    pub about: Option<EndpointId>,
+    /// Whether it is a test.
+    pub test: bool,
     /// The exact text that is signed and sent.
     pub body: String,
 }
@@ -118,6 +128,19 @@ impl Unfit {
     fn new(error: &serde_json::Error) -> Self {
         Self(format!("{:?} error at column {} of its JSON", error.classify(), error.column()))
     }
+}
+
+/// The name of the schema that events of a type follow: that of its kind, and the version of its shape. Measure types
+/// that have no name share one, and so do series of fields that have none.
+#[must_use]
+pub fn schema_of(event_type: &str) -> String {
+    let kind = event_type.rsplit_once('.').map_or(event_type, |(kind, _)| kind);
+    let kind = match kind {
+        _ if kind.starts_with("withings.meastype.") => "withings.meastype",
+        _ if kind.starts_with("withings.") => "withings.series",
+        _ => kind,
+    };
+    format!("urn:afferent:schema:{kind}:1")
 }
 
 /// What an event needs to know of a record.
@@ -151,11 +174,14 @@ struct Body<'a> {
     time: &'a str,
     timestamp: &'a str,
     datacontenttype: &'static str,
+    dataschema: String,
     sequence: String,
     epoch: u32,
     synckind: SyncKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    test: bool,
     data: &'a RawValue,
 }
 
@@ -186,6 +212,8 @@ impl Draft {
             record,
             rev,
             data,
+            about: None,
+            test: false,
         })
     }
 
@@ -206,16 +234,18 @@ impl Draft {
             time: &time,
             timestamp: &time,
             datacontenttype: "application/json",
+            dataschema: schema_of(&self.event_type),
             // Twenty digits hold every u64, so the texts sort as the numbers do.
             sequence: format!("{sequence:020}"),
             epoch,
             synckind: self.synckind,
             run: self.run.as_deref(),
+            test: self.test,
             data,
         };
         let body = serde_json::to_string(&body).map_err(|_| DataError)?;
-        let Self { id, user, event_type, time, record, rev, .. } = self;
-        Ok(Event { id, user, sequence, event_type, time, record, rev, body })
+        let Self { id, user, event_type, time, record, rev, synckind, about, test, .. } = self;
+        Ok(Event { id, user, sequence, event_type, time, record, rev, synckind, about, test, body })
     }
 }
 
@@ -255,6 +285,7 @@ mod tests {
                 "{{\"specversion\":\"1.0\",\"id\":\"{id}\",\"source\":\"/withings/con_1\",\
                  \"type\":\"body_weight.updated\",\"subject\":\"usr_1\",\"time\":\"2026-11-21T07:03:11.412Z\",\
                  \"timestamp\":\"2026-11-21T07:03:11.412Z\",\"datacontenttype\":\"application/json\",\
+                 \"dataschema\":\"urn:afferent:schema:body_weight:1\",\
                  \"sequence\":\"00000000000000001234\",\"epoch\":0,\"synckind\":\"live\",\
                  \"data\":{{\"record\":{{\"changed_ms\":1795244591412,\"connection\":\"con_1\",\
                  \"kind\":\"body_weight\",\"record\":\"rec_1\",\"rev\":2,\"status\":\"amended\",\

@@ -8,6 +8,7 @@
 //! - `*.deleted`: every type that ends with `.deleted`;
 //! - `*`: every type.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -118,50 +119,74 @@ impl From<Pattern> for String {
     }
 }
 
-/// Whose events an endpoint receives. Written as `_all` or as the user's id: the key of the index that
-/// fan-out asks (`endpoints`, `by_scope`).
+/// Whose events an endpoint receives: written as `"_all"` or as a list of users' ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub enum Scope {
+#[serde(try_from = "Written", into = "Written")]
+pub enum Users {
     /// Those of every user, and those without a user.
     #[default]
     All,
-    /// Those of one user.
-    User(UserId),
+    /// Those of these users; at least one, at most [`Users::MOST`].
+    Only(BTreeSet<UserId>),
 }
 
-impl Scope {
-    /// How [`Scope::All`] is written.
+/// The list of users is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("users are \"_all\" or a list of 1 to {} ids of users", Users::MOST)]
+pub struct UsersError;
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Word(String),
+    List(BTreeSet<UserId>),
+}
+
+impl Users {
+    /// How [`Users::All`] is written, and its key in the index that fan-out asks (`endpoints`, `by_scope`).
     pub const ALL: &'static str = "_all";
 
-    /// Whether events of `user` are in it.
+    /// The most users of a list: each is an item beside the endpoint, and all are written in one transaction.
+    pub const MOST: usize = 45;
+
+    /// Checks a list.
+    ///
+    /// # Errors
+    /// It is empty, too long, or holds something else than ids of users.
+    pub fn only(users: impl IntoIterator<Item = UserId>) -> Result<Self, UsersError> {
+        let users: BTreeSet<UserId> = users.into_iter().collect();
+        let right = users.iter().all(|user| user.as_str().starts_with(UserId::PREFIX));
+        if right && (1..=Self::MOST).contains(&users.len()) { Ok(Self::Only(users)) } else { Err(UsersError) }
+    }
+
+    /// Whether events of `user` are among them.
     #[must_use]
-    pub fn holds(&self, user: &UserId) -> bool {
+    pub fn hold(&self, user: &UserId) -> bool {
         match self {
             Self::All => true,
-            Self::User(one) => one == user,
-        }
-    }
-
-    /// As the index key has it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::All => Self::ALL,
-            Self::User(user) => user.as_str(),
+            Self::Only(users) => users.contains(user),
         }
     }
 }
 
-impl From<String> for Scope {
-    fn from(text: String) -> Self {
-        if text == Self::ALL { Self::All } else { Self::User(UserId::from(text)) }
+impl TryFrom<Written> for Users {
+    type Error = UsersError;
+
+    fn try_from(written: Written) -> Result<Self, UsersError> {
+        match written {
+            Written::Word(word) if word == Self::ALL => Ok(Self::All),
+            Written::Word(_) => Err(UsersError),
+            Written::List(users) => Self::only(users),
+        }
     }
 }
 
-impl From<Scope> for String {
-    fn from(scope: Scope) -> Self {
-        scope.as_str().to_owned()
+impl From<Users> for Written {
+    fn from(users: Users) -> Self {
+        match users {
+            Users::All => Self::Word(Users::ALL.to_owned()),
+            Users::Only(users) => Self::List(users),
+        }
     }
 }
 
@@ -199,13 +224,22 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_is_everybody_or_one_user() {
-        let anna = UserId::from("usr_a");
-        assert!(Scope::All.holds(&anna) && Scope::All.holds(&UserId::app()));
-        assert!(Scope::User(anna.clone()).holds(&anna));
-        assert!(!Scope::User(anna.clone()).holds(&UserId::app()));
-        assert_eq!(Scope::from("_all".to_owned()), Scope::All);
-        assert_eq!(String::from(Scope::User(anna)), "usr_a");
+    fn users_are_everybody_or_a_list_of_some() {
+        let (anna, ben) = (UserId::from("usr_a"), UserId::from("usr_b"));
+        assert!(Users::All.hold(&anna) && Users::All.hold(&UserId::app()));
+        let some = Users::only([anna.clone()]).unwrap();
+        assert!(some.hold(&anna) && !some.hold(&ben) && !some.hold(&UserId::app()));
+        assert_eq!(serde_json::to_string(&some).unwrap(), r#"["usr_a"]"#);
+        assert_eq!(serde_json::from_str::<Users>(r#""_all""#).unwrap(), Users::All);
+    }
+
+    #[test]
+    fn a_list_of_users_is_not_empty_not_endless_and_of_users() {
+        assert_eq!(Users::only([]), Err(UsersError));
+        assert_eq!(Users::only([UserId::app()]), Err(UsersError));
+        let many = (0..=Users::MOST).map(|number| UserId::from(format!("usr_{number}")));
+        assert_eq!(Users::only(many), Err(UsersError));
+        assert!(serde_json::from_str::<Users>(r#""usr_a""#).is_err());
     }
 
     proptest! {

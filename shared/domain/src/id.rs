@@ -109,6 +109,8 @@ ids! {
     RetractionId "ret_";
     /// One backfill run of a connection.
     RunId "run_";
+    /// A job on the deliveries of an endpoint.
+    JobId "job_";
 }
 
 impl UserId {

@@ -302,17 +302,26 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_draws_fill_the_range_and_never_leave_it() {
-        let wait = RetryPolicy::Withings.wait_after(2).unwrap();
+    fn ten_thousand_draws_of_each_wait_fill_its_range_and_never_leave_it() {
         let mut state = 1_u64;
-        let draws: Vec<Duration> = (0..10_000)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                wait.draw(&Roll(state >> 16))
-            })
-            .collect();
-        assert!(draws.iter().all(|drawn| wait.bounds().contains(drawn)));
-        let mean = draws.iter().sum::<Duration>() / 10_000;
-        assert!((380..400).contains(&mean.as_secs()), "the middle of 120..660 s is 390 s, not {mean:?}");
+        let mut roll = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            Roll(state >> 16)
+        };
+        for cycle in 1..=4 {
+            let wait = RetryPolicy::Withings.wait_after(cycle).unwrap();
+            let (least, most) = (*wait.bounds().start(), *wait.bounds().end());
+            let draws: Vec<Duration> = (0..10_000).map(|_| wait.draw(&roll())).collect();
+            assert!(draws.iter().all(|drawn| wait.bounds().contains(drawn)), "cycle {cycle}");
+            let range = most - least;
+            let (first, last) = (draws.iter().min().unwrap(), draws.iter().max().unwrap());
+            assert!(
+                *first - least <= range / 500 && most - *last <= range / 500,
+                "cycle {cycle}: the ends come up too"
+            );
+            let mean = draws.iter().sum::<Duration>() / 10_000;
+            let middle = least + range / 2;
+            assert!(mean.abs_diff(middle) <= range / 50, "cycle {cycle}: {mean:?} is not near {middle:?}");
+        }
     }
 }

@@ -17,8 +17,10 @@ pub struct Rim {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub dice: Arc<dyn Dice>,
-    /// The way to Withings and to customers' endpoints.
+    /// The way to Withings.
     pub http: Arc<dyn Http>,
+    /// The way to what customers name: their endpoints. It reaches only what the operator's rule allows.
+    pub endpoints: Arc<dyn Http>,
     /// The way to AWS.
     pub aws: Aws,
 }
@@ -34,14 +36,21 @@ impl Rim {
             clock: Arc::new(SystemClock),
             dice: Arc::new(SystemDice::default()),
             http: Arc::new(NoHttp),
+            endpoints: Arc::new(NoHttp),
             aws: Aws::from_env(|name| env.optional(name))?,
         })
     }
 
-    /// The same rim with a way out.
+    /// The same rim with a way to Withings.
     #[must_use]
     pub fn reaching(self, http: impl Http + 'static) -> Self {
         Self { http: Arc::new(http), ..self }
+    }
+
+    /// The same rim with a way to customers' endpoints.
+    #[must_use]
+    pub fn delivering(self, endpoints: impl Http + 'static) -> Self {
+        Self { endpoints: Arc::new(endpoints), ..self }
     }
 }
 

@@ -6,22 +6,21 @@
 //! stored, and a delivery is stored only after its event is. Whoever dies between two steps leaves nothing
 //! that the next one to pass does not finish: what is there already is found, and goes on.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_domain::delivery::{Delivery, Key};
-use afferent_domain::endpoint::Endpoint;
+use afferent_domain::endpoint::{Endpoint, Wanted};
 use afferent_domain::event::Draft;
-use afferent_domain::filter::Scope;
-use afferent_domain::id::UserId;
-use afferent_domain::{Clock, Dice};
+use afferent_domain::id::{EndpointId, UserId};
+use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_function::{Env, EnvError, Rim};
 use afferent_queue::{Queue, QueueError, Sending};
 use afferent_store::StoreError;
 use afferent_store::deliveries::Deliveries;
 use afferent_store::endpoints::Endpoints;
-use afferent_store::events::{Events, Failure};
+use afferent_store::events::{Events, Failure, Journalled};
 use futures_util::future::try_join_all;
 
 /// How many reads or writes are under way at once.
@@ -58,13 +57,20 @@ impl Config {
 /// The endpoints that may want something of a batch of changes, read once for the whole batch.
 #[derive(Clone, Debug, Default)]
 pub struct Audience {
-    endpoints: Vec<Endpoint>,
+    endpoints: BTreeMap<EndpointId, Endpoint>,
 }
 
 impl Audience {
-    fn of<'a>(&'a self, user: &'a UserId, event_type: &'a str) -> impl Iterator<Item = &'a Endpoint> {
-        self.endpoints.iter().filter(move |endpoint| endpoint.wants(user, event_type))
+    fn of<'a>(&'a self, event: &'a Journalled) -> impl Iterator<Item = &'a Endpoint> {
+        self.endpoints.values().filter(move |endpoint| endpoint.wants(&wanted(event)))
     }
+}
+
+/// What of an event decides who receives it.
+#[must_use]
+pub fn wanted(event: &Journalled) -> Wanted<'_> {
+    let Journalled { user, event_type, synckind, about, .. } = event;
+    Wanted { user, event_type, synckind: *synckind, about: about.as_ref() }
 }
 
 /// The road.
@@ -93,6 +99,12 @@ impl Outbox {
         }
     }
 
+    /// The same road, whose deliveries are kept for so long after they ended.
+    #[must_use]
+    pub fn keeping(self, kept: Duration) -> Self {
+        Self { deliveries: self.deliveries.keeping(kept), ..self }
+    }
+
     /// The journal.
     #[must_use]
     pub fn events(&self) -> &Events {
@@ -103,6 +115,12 @@ impl Outbox {
     #[must_use]
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
+    }
+
+    /// The endpoints.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// The queue of the deliveries.
@@ -116,14 +134,44 @@ impl Outbox {
     /// # Errors
     /// DynamoDB failed.
     pub async fn audience(&self, users: impl IntoIterator<Item = UserId>) -> Result<Audience, StoreError> {
-        let users: HashSet<UserId> = users.into_iter().collect();
-        let scopes: Vec<Scope> = std::iter::once(Scope::All).chain(users.into_iter().map(Scope::User)).collect();
-        let mut audience = Audience::default();
-        for scopes in scopes.chunks(AT_ONCE) {
-            let read = try_join_all(scopes.iter().map(|scope| self.endpoints.of_scope(scope))).await?;
-            audience.endpoints.extend(read.into_iter().flatten());
+        let users: BTreeSet<UserId> = users.into_iter().collect();
+        let users: Vec<UserId> = users.into_iter().collect();
+        let mut found = self.endpoints.of_all_users().await?;
+        for users in users.chunks(AT_ONCE) {
+            let read = try_join_all(users.iter().map(|user| self.endpoints.of_user(user))).await?;
+            found.extend(read.into_iter().flatten());
         }
-        Ok(audience)
+        let endpoints = found.into_iter().map(|endpoint| (endpoint.endpoint.clone(), endpoint)).collect();
+        Ok(Audience { endpoints })
+    }
+
+    /// Journals what is not about a record (notices, test events) and stores a delivery for each endpoint that wants
+    /// it, or for `only` this one, whatever it wants. Returns the deliveries whose messages must now be sent.
+    ///
+    /// # Errors
+    /// DynamoDB failed; doing all of it again is right.
+    pub async fn commit_app(&self, drafts: Vec<Draft>, only: Option<&EndpointId>) -> Result<Vec<Key>, StoreError> {
+        let user = UserId::app();
+        let Some(endpoint) = only else {
+            let audience = self.audience([user.clone()]).await?;
+            return self.commit(&user, drafts, &audience).await;
+        };
+        let now = self.clock.now();
+        let journalled = self.events.append(&user, drafts, now, self.dice.as_ref()).await?;
+        let mut keys = Vec::new();
+        for event in &journalled {
+            self.deliver(event, endpoint).await?;
+            keys.push(Key { event: event.event.clone(), endpoint: endpoint.clone() });
+        }
+        Ok(keys)
+    }
+
+    /// Stores the delivery of a journalled event to an endpoint. `false` if there is one already.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn deliver(&self, event: &Journalled, endpoint: &EndpointId) -> Result<bool, StoreError> {
+        self.deliveries.put_if_absent(&delivery(event, endpoint, self.clock.now())).await
     }
 
     /// Journals changes of one user in their order, and stores a delivery for each endpoint that wants one.
@@ -136,10 +184,7 @@ impl Outbox {
         let journalled = self.events.append(user, drafts, now, self.dice.as_ref()).await?;
         let mut deliveries = Vec::new();
         for event in journalled {
-            for endpoint in audience.of(user, &event.event_type) {
-                let key = Key { event: event.event.clone(), endpoint: endpoint.endpoint.clone() };
-                deliveries.push(Delivery::new(key, user.clone(), event.sequence, event.event_type.clone(), now));
-            }
+            deliveries.extend(audience.of(&event).map(|endpoint| delivery(&event, &endpoint.endpoint, now)));
         }
         for deliveries in deliveries.chunks(AT_ONCE) {
             try_join_all(deliveries.iter().map(|delivery| self.deliveries.put_if_absent(delivery))).await?;
@@ -152,7 +197,7 @@ impl Outbox {
     /// # Errors
     /// SQS did not take all of them; sending all of them again is right.
     pub async fn announce(&self, deliveries: &[Key]) -> Result<(), QueueError> {
-        self.queue.send_all(deliveries.iter().map(|key| message(key, Duration::ZERO)).collect()).await
+        self.queue.send_all(deliveries.iter().map(|key| message(key, Duration::ZERO, None)).collect()).await
     }
 
     /// Keeps a note of a change that can never become an event.
@@ -164,9 +209,14 @@ impl Outbox {
     }
 }
 
-/// The message of a delivery, in the fair-queue group of its endpoint.
+fn delivery(event: &Journalled, endpoint: &EndpointId, now: Timestamp) -> Delivery {
+    let key = Key { event: event.event.clone(), endpoint: endpoint.clone() };
+    Delivery::new(key, event.user.clone(), event.sequence, event.event_type.clone(), now)
+}
+
+/// The message of a delivery, in the fair-queue group of its endpoint; part of `trace`, if that is known.
 #[must_use]
-pub fn message(key: &Key, delay: Duration) -> Sending {
+pub fn message(key: &Key, delay: Duration, trace: Option<&str>) -> Sending {
     let body = afferent_queue::Delivery { event: key.event.clone(), endpoint: key.endpoint.clone() }.to_body();
-    Sending { body, group: Some(key.endpoint.as_str().to_owned()), delay }
+    Sending { body, group: Some(key.endpoint.as_str().to_owned()), delay, trace: trace.map(str::to_owned) }
 }

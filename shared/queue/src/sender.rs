@@ -1,11 +1,15 @@
 //! Sending to a queue, and moving the alarm of a message.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use afferent_aws::{Aws, Service, cause};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    QueueAttributeName, SendMessageBatchRequestEntry,
+};
 
 /// SQS: at most ten entries in a batch.
 const BATCH: usize = 10;
@@ -44,7 +48,19 @@ pub struct Sending {
     pub group: Option<String>,
     /// Invisible for this long first; at most 15 minutes, more is cut to that.
     pub delay: Duration,
+    /// The trace that it belongs to, as the system attribute `AWSTraceHeader` has it.
+    pub trace: Option<String>,
 }
+
+impl Sending {
+    fn system_attributes(&self) -> Result<Option<SystemAttributes>, BuildError> {
+        let Some(trace) = &self.trace else { return Ok(None) };
+        let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace).build()?;
+        Ok(Some([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)].into()))
+    }
+}
+
+type SystemAttributes = HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>;
 
 /// One queue.
 #[derive(Clone, Debug)]
@@ -65,11 +81,13 @@ impl Queue {
     /// # Errors
     /// SQS is out of reach or refuses the message.
     pub async fn send(&self, message: Sending) -> Result<(), QueueError> {
+        let attributes = message.system_attributes().map_err(QueueError::unbuilt("SendMessage"))?;
         self.client
             .send_message()
             .queue_url(&self.url)
             .message_body(message.body)
             .set_message_group_id(message.group)
+            .set_message_system_attributes(attributes)
             .set_delay_seconds(delay_seconds(message.delay))
             .send()
             .await
@@ -93,6 +111,7 @@ impl Queue {
                         .id(index.to_string())
                         .message_body(&message.body)
                         .set_message_group_id(message.group.clone())
+                        .set_message_system_attributes(message.system_attributes()?)
                         .set_delay_seconds(delay_seconds(message.delay))
                         .build()
                 })

@@ -64,6 +64,12 @@ impl Seals {
         self.sealer().open(owner, sealed)
     }
 
+    /// Whether a text was sealed under another key than the current one, and is better sealed anew.
+    #[must_use]
+    pub fn is_old(&self, sealed: &Sealed) -> bool {
+        self.sealer().is_old(sealed)
+    }
+
     async fn read_anew(&self, now: Timestamp) {
         let Some((aws, arn)) = &self.source else { return };
         {

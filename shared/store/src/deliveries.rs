@@ -6,35 +6,60 @@
 //! was overtaken changes nothing. A claim touches no index key, so it costs one write.
 
 mod attempt;
+mod due;
 mod items;
+mod listed;
+
+use std::time::Duration;
 
 use afferent_domain::Timestamp;
-use afferent_domain::delivery::{Delivery, End, KEPT, Key, LEASE, Look, Place, State};
-use afferent_domain::id::{EndpointId, EventId};
+use afferent_domain::delivery::{
+    Delivery, End, KEPT, Key, LEASE, Look, Place, State, Try, Waiting, WaitsFor, kept_back_shard,
+};
+use afferent_domain::id::EventId;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-pub use attempt::{Attempt, Outcome};
+pub use attempt::{Attempt, Outcome, Phases};
+pub use due::Due;
 use items::{read, write};
+pub use listed::{Listed, Place as ListPlace};
 
 use crate::StoreError;
-use crate::item::{Item, Reading, n, s};
+use crate::item::{n, s};
 
 const TABLE: &str = "deliveries";
-const BY_DUE: &str = "by_due";
-const BY_ENDPOINT: &str = "by_endpoint";
 
 /// A delivery that this caller holds until the lease ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// The delivery, as the claim found it.
     pub delivery: Delivery,
-    /// The cycle that falls due.
-    pub cycle: u16,
+    /// What it waited for, and the try that falls due.
+    pub waiting: Waiting,
     /// Until when it is ours.
     pub lease_until: Timestamp,
+}
+
+/// What a claim leaves behind when the delivery must wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Where its alarm is.
+    pub place: Place,
+    /// The try that comes next.
+    pub at: Try,
+    /// Before this it may not be made.
+    pub next: Timestamp,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+    /// When it expires, if an open breaker keeps it back: until then the due index shows it to nobody.
+    pub kept_back: Option<Timestamp>,
+    /// Attempts in the log.
+    pub attempts: u32,
+    /// The trace that its next message carries; `None` leaves the one that is stored.
+    pub trace: Option<String>,
 }
 
 /// What a claim got.
@@ -61,13 +86,15 @@ pub enum Kept {
     Overtaken,
 }
 
-/// A delivery as the due index shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// Which.
-    pub key: Key,
-    /// When something should have happened.
-    pub due: Timestamp,
+/// What came of sending a delivery again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It had ended, and begins anew: its message is to be sent.
+    Yes,
+    /// It has not ended, and will be tried by itself.
+    Waits,
+    /// There is no such delivery.
+    Gone,
 }
 
 /// The table `deliveries`.
@@ -75,13 +102,20 @@ pub struct Due {
 pub struct Deliveries {
     pub(crate) client: Client,
     pub(crate) table: String,
+    kept: Duration,
 }
 
 impl Deliveries {
     /// The table called `table`.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { client, table, kept: KEPT }
+    }
+
+    /// The same table, whose deliveries are kept for so long after they ended.
+    #[must_use]
+    pub fn keeping(self, kept: Duration) -> Self {
+        Self { kept, ..self }
     }
 
     /// Writes a delivery if there is none of its key. Says whether it did.
@@ -93,7 +127,7 @@ impl Deliveries {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(write(delivery)))
+            .set_item(Some(write(delivery, self.kept)))
             .condition_expression("attribute_not_exists(event)")
             .send()
             .await;
@@ -132,11 +166,9 @@ impl Deliveries {
             Ok(answer) => {
                 let delivery = read(&answer.attributes.unwrap_or_default())?;
                 match delivery.state {
-                    State::Waiting(waiting) => Ok(Claim::Taken(Box::new(Claimed {
-                        cycle: waiting.cycle,
-                        lease_until: waiting.lease_until,
-                        delivery,
-                    }))),
+                    State::Waiting(waiting) => {
+                        Ok(Claim::Taken(Box::new(Claimed { waiting, lease_until: waiting.lease_until, delivery })))
+                    }
                     State::Ended { .. } => Ok(Claim::Over),
                 }
             }
@@ -156,31 +188,38 @@ impl Deliveries {
         }
     }
 
-    /// Ends a claim whose cycle failed: the delivery waits, held or parked, for `cycle` at `next`.
+    /// Ends a claim after which the delivery must wait.
     ///
     /// # Errors
     /// DynamoDB failed.
-    pub async fn wait(
-        &self,
-        claimed: &Claimed,
-        place: Place,
-        cycle: u16,
-        next: Timestamp,
-        attempts: u32,
-    ) -> Result<Kept, StoreError> {
-        let update = self
-            .update(&claimed.delivery.key)
-            .update_expression(
-                "SET #state = :state, next_ms = :next, due_ms = :next, #cycle = :cycle, attempts = :attempts, \
-                 lease_ms = :none, wakes = :none",
-            )
+    pub async fn wait(&self, claimed: &Claimed, rest: Rest) -> Result<Kept, StoreError> {
+        let key = &claimed.delivery.key;
+        let shard = match rest.kept_back {
+            Some(_) => kept_back_shard(&key.endpoint),
+            None => key.due_shard(),
+        };
+        let mut set = "SET #state = :state, next_ms = :next, due_shard = :shard, due_ms = :due, #cycle = :cycle, \
+                       #try = :try, waits_for = :waits_for, attempts = :attempts, lease_ms = :none, wakes = :none"
+            .to_owned();
+        let mut update = self.update(key);
+        if let Some(trace) = rest.trace {
+            set.push_str(", trace = :trace");
+            update = update.expression_attribute_values(":trace", s(trace));
+        }
+        let update = update
+            .update_expression(set)
             .condition_expression("claims = :claims AND attribute_exists(due_ms)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#cycle", "cycle")
-            .expression_attribute_values(":state", s(place.as_str()))
-            .expression_attribute_values(":next", n(next.as_millis()))
-            .expression_attribute_values(":cycle", n(cycle))
-            .expression_attribute_values(":attempts", n(attempts))
+            .expression_attribute_names("#try", "try")
+            .expression_attribute_values(":state", s(rest.place.as_str()))
+            .expression_attribute_values(":next", n(rest.next.as_millis()))
+            .expression_attribute_values(":shard", s(shard))
+            .expression_attribute_values(":due", n(rest.kept_back.unwrap_or(rest.next).as_millis()))
+            .expression_attribute_values(":cycle", n(rest.at.cycle))
+            .expression_attribute_values(":try", n(rest.at.number))
+            .expression_attribute_values(":waits_for", s(rest.waits_for.as_str()))
+            .expression_attribute_values(":attempts", n(rest.attempts))
             .expression_attribute_values(":none", n(0))
             .expression_attribute_values(":claims", n(claimed.delivery.claims));
         kept(update.send().await)
@@ -210,75 +249,68 @@ impl Deliveries {
             .expression_attribute_values(":reason", s(reason))
             .expression_attribute_values(":now", n(now.as_millis()))
             .expression_attribute_values(":attempts", n(attempts))
-            .expression_attribute_values(":expires", n((now + KEPT).as_secs()))
+            .expression_attribute_values(":expires", n((now + self.kept).as_secs()))
             .expression_attribute_values(":claims", n(claimed.delivery.claims));
         kept(update.send().await)
     }
 
-    /// What of one shard of the due index the keeper should look at, at most `most` of each: everything that
-    /// was due by `overdue`, and what is parked and due after that up to `ahead`. The index may be a moment behind.
-    /// An entry that cannot be read is logged and left out: it must not stop the others.
+    /// Ends a delivery that waits and that nobody holds. `false` if it is over, or held: whoever holds it sees that its
+    /// endpoint is gone.
     ///
     /// # Errors
     /// DynamoDB failed.
-    pub async fn due(
-        &self,
-        shard: &str,
-        overdue: Timestamp,
-        ahead: Timestamp,
-        most: usize,
-    ) -> Result<Vec<Due>, StoreError> {
-        let query = |condition: &str| {
-            self.client
-                .query()
-                .table_name(&self.table)
-                .index_name(BY_DUE)
-                .key_condition_expression(format!("due_shard = :shard AND {condition}"))
-                .expression_attribute_values(":shard", s(shard))
-                .expression_attribute_values(":overdue", n(overdue.as_millis()))
-        };
-        let late = query("due_ms <= :overdue");
-        // A filter may not name a key of the index, so these are two queries.
-        let parked = query("due_ms BETWEEN :overdue AND :ahead")
-            .filter_expression("#state = :parked")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":parked", s(Place::Parked.as_str()))
-            .expression_attribute_values(":ahead", n(ahead.as_millis()));
-        let mut all = Vec::new();
-        for query in [late, parked] {
-            let mut items = query.into_paginator().items().send();
-            for _ in 0..most {
-                let Some(item) = items.next().await else { break };
-                let item = item.map_err(StoreError::failed("Query"))?;
-                let entry = Reading::new(TABLE, &item);
-                match read_due(entry) {
-                    Ok(due) => all.push(due),
-                    Err(error) => {
-                        let (event, item) = (entry.maybe_text("event"), entry.maybe_text("item"));
-                        tracing::error!(%error, event, item, "an entry of the due index cannot be read");
-                    }
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    /// Notes that a message was sent for a waiting delivery: it is queued, and not looked at before
-    /// `look_again`. Does nothing if its due time is no longer `due`.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn woken(&self, key: &Key, due: Timestamp, look_again: Timestamp) -> Result<Kept, StoreError> {
+    pub async fn cancel(&self, key: &Key, reason: &str, now: Timestamp) -> Result<bool, StoreError> {
         let update = self
             .update(key)
-            .update_expression("SET #state = :queued, due_ms = :again ADD wakes :one")
-            .condition_expression("due_ms = :due")
+            .update_expression(
+                "SET #state = :state, reason = :reason, ended_ms = :now, expires_at = :expires \
+                 REMOVE due_shard, due_ms, lease_ms",
+            )
+            .condition_expression("attribute_exists(due_ms) AND lease_ms <= :now")
             .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", s(End::Cancelled.as_str()))
+            .expression_attribute_values(":reason", s(reason))
+            .expression_attribute_values(":now", n(now.as_millis()))
+            .expression_attribute_values(":expires", n((now + self.kept).as_secs()));
+        Ok(kept(update.send().await)? == Kept::Yes)
+    }
+
+    /// Begins a delivery anew that ended, however it did: the same event, the same id, every try of the policy.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn again(&self, key: &Key, now: Timestamp) -> Result<Again, StoreError> {
+        let first = Try::first(1);
+        let update = self
+            .update(key)
+            .update_expression(
+                "SET #state = :queued, next_ms = :now, due_ms = :now, since_ms = :now, due_shard = :shard, \
+                 #cycle = :cycle, #try = :try, waits_for = :schedule, lease_ms = :none, wakes = :none \
+                 REMOVE reason, ended_ms, expires_at ADD claims :one",
+            )
+            .condition_expression("attribute_exists(event) AND attribute_not_exists(due_ms)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#cycle", "cycle")
+            .expression_attribute_names("#try", "try")
             .expression_attribute_values(":queued", s(Place::Queued.as_str()))
-            .expression_attribute_values(":again", n(look_again.as_millis()))
+            .expression_attribute_values(":now", n(now.as_millis()))
+            .expression_attribute_values(":shard", s(key.due_shard()))
+            .expression_attribute_values(":cycle", n(first.cycle))
+            .expression_attribute_values(":try", n(first.number))
+            .expression_attribute_values(":schedule", s(WaitsFor::Schedule.as_str()))
+            .expression_attribute_values(":none", n(0))
+            // A late write of the life before must not meet its own number.
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":due", n(due.as_millis()));
-        kept(update.send().await)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(_) => Ok(Again::Yes),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(if refused.item().is_some() { Again::Waits } else { Again::Gone })
+                }
+                _ => Err(StoreError::failed("UpdateItem")(error)),
+            },
+        }
     }
 
     /// One delivery.
@@ -322,38 +354,6 @@ impl Deliveries {
         Ok(all)
     }
 
-    /// The deliveries to one endpoint made before `before`, the newest first, at most `limit`: their keys,
-    /// states and times. The index may be a moment behind.
-    ///
-    /// # Errors
-    /// DynamoDB failed, or an item is not one of ours.
-    pub async fn of_endpoint(
-        &self,
-        endpoint: &EndpointId,
-        before: Timestamp,
-        limit: u16,
-    ) -> Result<Vec<(Key, String, Timestamp)>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_ENDPOINT)
-            .key_condition_expression("endpoint = :endpoint AND created_ms < :before")
-            .expression_attribute_values(":endpoint", s(endpoint.as_str()))
-            .expression_attribute_values(":before", n(before.as_millis()))
-            .scan_index_forward(false)
-            .limit(i32::from(limit.max(1)))
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
-        let entry = |item: &Item| {
-            let item = Reading::new(TABLE, item);
-            let key = Key { event: item.text("event")?.into(), endpoint: endpoint.clone() };
-            Ok((key, item.text("state")?.to_owned(), Timestamp::from_millis(item.number("created_ms")?)))
-        };
-        answer.items().iter().map(entry).collect()
-    }
-
     fn update(&self, key: &Key) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -361,11 +361,6 @@ impl Deliveries {
             .key("event", s(key.event.as_str()))
             .key("item", s(key.endpoint.as_str()))
     }
-}
-
-fn read_due(entry: Reading<'_>) -> Result<Due, StoreError> {
-    let key = Key { event: entry.text("event")?.into(), endpoint: entry.text("item")?.into() };
-    Ok(Due { key, due: Timestamp::from_millis(entry.number("due_ms")?) })
 }
 
 type Updated = Result<

@@ -1,42 +1,52 @@
-//! Endpoints, their sealed secrets and their health: the items of one endpoint share its key.
+//! Endpoints and all that lies beside them; the items of one endpoint share its key.
+//!
+//! | item | holds | in the index `by_scope` |
+//! |---|---|---|
+//! | `endpoint` | what its owner wants | under `_all`, if it gets the events of every user |
+//! | `user#<user>` | that it gets this user's events | under the user |
+//! | `secret#0001` | a sealed signing secret | |
+//! | `headers` | sealed headers of its owner's own | |
+//! | `health` | how it fares | under `_watch`, while the keeper must look after it |
+//! | `rate` | the line of its rate | |
+//! | `job#<job>` | a job on its deliveries | under `_job`, while it runs |
+
+mod health;
+mod jobs;
+mod line;
+mod secrets;
+
+use std::collections::BTreeSet;
 
 use afferent_domain::Timestamp;
-use afferent_domain::endpoint::{Endpoint, Health, Standing};
-use afferent_domain::filter::Scope;
-use afferent_domain::id::EndpointId;
+use afferent_domain::endpoint::{Endpoint, OPTIONAL, Standing};
+use afferent_domain::filter::Users;
+use afferent_domain::health::Health;
+use afferent_domain::id::{EndpointId, UserId};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use futures_util::future::try_join_all;
 
 use crate::StoreError;
-use crate::item::{Item, Reading, n, s};
+use crate::item::{Item, Reading, s};
+
+pub use jobs::Saved;
+pub use secrets::SealedSecret;
 
 const TABLE: &str = "endpoints";
 const BY_SCOPE: &str = "by_scope";
 const ENDPOINT: &str = "endpoint";
+const HEADERS: &str = "headers";
 const HEALTH: &str = "health";
+const RATE: &str = "rate";
+/// The key of the index under which the keeper finds what it must look after.
+const WATCH: &str = "_watch";
 
-/// A sealed signing secret, as it lies in the table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SealedSecret {
-    /// Which of the endpoint's secrets, from 1.
-    pub number: u16,
-    /// The secret, sealed for the endpoint's id.
-    pub sealed: String,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Until when it signs; `None` for the current one.
-    pub until: Option<Timestamp>,
-}
-
-impl SealedSecret {
-    /// Whether it signs at `now`.
-    #[must_use]
-    pub fn signs(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now < until)
-    }
-}
+/// What an endpoint's item has for the table alone.
+const INDEX: [&str; 2] = ["item", "scope"];
 
 /// All there is to know about one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +55,12 @@ pub struct Whole {
     pub endpoint: Endpoint,
     /// Its secrets, by number.
     pub secrets: Vec<SealedSecret>,
+    /// Headers of its owner's own, sealed for the endpoint's id.
+    pub headers: Option<String>,
     /// How it fares.
     pub health: Health,
+    /// The line of its rate: when the next try may be made.
+    pub line: Timestamp,
 }
 
 /// The table `endpoints`.
@@ -63,14 +77,112 @@ impl Endpoints {
         Self { client, table }
     }
 
-    /// Writes an endpoint, new or changed. Its secrets and health stay.
+    /// Writes an endpoint, new (`was` is `None`) or changed, and whose events it gets. Everything else of it stays.
+    /// `false`, and nothing is written, if a new one is there already, or one that was is not there as it was: then it is
+    /// to be read again, and the change made anew.
     ///
     /// # Errors
     /// DynamoDB failed.
-    pub async fn put(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+    pub async fn put(&self, endpoint: &Endpoint, was: Option<&Endpoint>) -> Result<bool, StoreError> {
+        const OPERATION: &str = "TransactWriteItems";
+        let unbuilt = StoreError::unbuilt(OPERATION);
         let mut item: Item = serde_dynamo::to_item(endpoint).map_err(|_| unusable(ENDPOINT))?;
         item.insert("item".to_owned(), s(ENDPOINT));
-        self.write(item).await
+        if endpoint.users == Users::All {
+            item.insert("scope".to_owned(), s(Users::ALL));
+        }
+        let mut put = Put::builder().table_name(&self.table);
+        let mut conditions = Vec::new();
+        match was {
+            None => conditions.push("attribute_not_exists(endpoint)".to_owned()),
+            Some(was) => {
+                let there: Item = serde_dynamo::to_item(was).map_err(|_| unusable(ENDPOINT))?;
+                let missing = OPTIONAL.into_iter().filter(|name| !there.contains_key(*name));
+                for (place, name) in missing.enumerate() {
+                    conditions.push(format!("attribute_not_exists(#n{place})"));
+                    put = put.expression_attribute_names(format!("#n{place}"), name);
+                }
+                for (place, (name, value)) in there.into_iter().enumerate() {
+                    conditions.push(format!("#w{place} = :w{place}"));
+                    put = put.expression_attribute_names(format!("#w{place}"), name);
+                    put = put.expression_attribute_values(format!(":w{place}"), value);
+                }
+            }
+        }
+        let put = put.set_item(Some(item)).condition_expression(conditions.join(" AND "));
+        let mut writes = vec![TransactWriteItem::builder().put(put.build().map_err(&unbuilt)?).build()];
+        let (before, now) = (was.map(listed).unwrap_or_default(), listed(endpoint));
+        for user in now.difference(&before) {
+            let item = Item::from([
+                ("endpoint".to_owned(), s(endpoint.endpoint.as_str())),
+                ("item".to_owned(), s(member(user))),
+                ("scope".to_owned(), s(user.as_str())),
+            ]);
+            let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(&unbuilt)?;
+            writes.push(TransactWriteItem::builder().put(put).build());
+        }
+        for user in before.difference(&now) {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .key("endpoint", s(endpoint.endpoint.as_str()))
+                .key("item", s(member(user)))
+                .build()
+                .map_err(&unbuilt)?;
+            writes.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(canceled))
+                    if canceled
+                        .cancellation_reasons()
+                        .first()
+                        .is_some_and(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
+                {
+                    Ok(false)
+                }
+                _ => Err(StoreError::failed(OPERATION)(error)),
+            },
+        }
+    }
+
+    /// Writes the sealed headers of an endpoint, or removes them.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn put_headers(&self, endpoint: &EndpointId, sealed: Option<&str>) -> Result<(), StoreError> {
+        let Some(sealed) = sealed else { return self.remove(endpoint, HEADERS).await };
+        let item = Item::from([
+            ("endpoint".to_owned(), s(endpoint.as_str())),
+            ("item".to_owned(), s(HEADERS)),
+            ("sealed".to_owned(), s(sealed)),
+        ]);
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.map(drop).map_err(StoreError::failed("PutItem"))
+    }
+
+    /// Puts the same headers, sealed anew, in the place of what `was` there. `false` if that changed meanwhile.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn reseal_headers(&self, endpoint: &EndpointId, was: &str, sealed: &str) -> Result<bool, StoreError> {
+        self.reseal_item(endpoint, HEADERS, was, sealed).await
+    }
+
+    async fn reseal_item(
+        &self,
+        endpoint: &EndpointId,
+        item: &str,
+        was: &str,
+        sealed: &str,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .update(endpoint, item)
+            .update_expression("SET sealed = :sealed")
+            .condition_expression("sealed = :was")
+            .expression_attribute_values(":sealed", s(sealed))
+            .expression_attribute_values(":was", s(was));
+        unless_refused(update).await
     }
 
     /// One endpoint.
@@ -91,55 +203,80 @@ impl Endpoints {
         answer.item.map(read).transpose()
     }
 
-    /// One endpoint with its secrets and its health, in one read.
+    /// One endpoint with its secrets, its headers, its health and its line, in one read.
     ///
     /// # Errors
     /// DynamoDB failed, or an item is not one of ours.
     pub async fn whole(&self, endpoint: &EndpointId) -> Result<Option<Whole>, StoreError> {
-        let answer = self
+        let mut pages = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
             .key_condition_expression("endpoint = :endpoint")
             .expression_attribute_values(":endpoint", s(endpoint.as_str()))
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
-        let (mut found, mut secrets, mut health) = (None, Vec::new(), Health::default());
-        for item in answer.items.unwrap_or_default() {
-            match Reading::new(TABLE, &item).text("item")? {
+            .into_paginator()
+            .items()
+            .send();
+        let (mut found, mut secrets, mut headers) = (None, Vec::new(), None);
+        let (mut health, mut line) = (Health::default(), Timestamp::default());
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(StoreError::failed("Query"))?;
+            let reading = Reading::new(TABLE, &item);
+            match reading.text("item")? {
                 ENDPOINT => found = Some(read(item)?),
-                HEALTH => health = read_health(&item),
-                name if name.starts_with("secret#") => secrets.push(read_secret(&item)?),
+                HEADERS => headers = Some(reading.text("sealed")?.to_owned()),
+                HEALTH => health = health::read(&item),
+                RATE => line = line::read(&item),
+                name if name.starts_with("secret#") => secrets.push(secrets::read(&item)?),
                 _ => {}
             }
         }
-        Ok(found.map(|endpoint| Whole { endpoint, secrets, health }))
+        Ok(found.map(|endpoint| Whole { endpoint, secrets, headers, health, line }))
     }
 
-    /// The endpoints of a scope, disabled ones too. The index may be a moment behind. One that cannot be read
-    /// is logged and left out: it must not stop the others.
+    /// The endpoints that get the events of every user, disabled ones too. The index may be a moment behind. One that
+    /// cannot be read is logged and left out: it must not stop the others.
     ///
     /// # Errors
     /// DynamoDB failed.
-    pub async fn of_scope(&self, scope: &Scope) -> Result<Vec<Endpoint>, StoreError> {
-        let mut pages = self
+    pub async fn of_all_users(&self) -> Result<Vec<Endpoint>, StoreError> {
+        Ok(self.of_scope(Users::ALL).await?.into_iter().filter_map(readable).collect())
+    }
+
+    /// The endpoints that get the events of `user` because they name that user; see [`Endpoints::of_all_users`].
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn of_user(&self, user: &UserId) -> Result<Vec<Endpoint>, StoreError> {
+        let members = self.of_scope(user.as_str()).await?;
+        let ids = members.iter().filter_map(|item| Reading::new(TABLE, item).maybe_text("endpoint"));
+        let ids: BTreeSet<EndpointId> = ids.map(EndpointId::from).collect();
+        let got = try_join_all(ids.iter().map(|id| async move {
+            match self.get(id).await {
+                Err(StoreError::Item { .. }) => {
+                    tracing::error!(endpoint = %id, "an endpoint's item cannot be read, and it receives nothing");
+                    Ok(None)
+                }
+                other => other,
+            }
+        }));
+        Ok(got.await?.into_iter().flatten().collect())
+    }
+
+    async fn of_scope(&self, scope: &str) -> Result<Vec<Item>, StoreError> {
+        let items = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(BY_SCOPE)
             .key_condition_expression("#scope = :scope")
             .expression_attribute_names("#scope", "scope")
-            .expression_attribute_values(":scope", s(scope.as_str()))
+            .expression_attribute_values(":scope", s(scope))
             .into_paginator()
+            .items()
             .send();
-        let mut all = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(StoreError::failed("Query"))?;
-            all.extend(page.items.unwrap_or_default().into_iter().filter_map(readable));
-        }
-        Ok(all)
+        items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::failed("Query"))
     }
 
     /// Every endpoint that can be read, in no order. Reads the whole table, which is small.
@@ -147,7 +284,7 @@ impl Endpoints {
     /// # Errors
     /// DynamoDB failed.
     pub async fn all(&self) -> Result<Vec<Endpoint>, StoreError> {
-        let mut pages = self
+        let items = self
             .client
             .scan()
             .table_name(&self.table)
@@ -155,124 +292,85 @@ impl Endpoints {
             .expression_attribute_names("#item", "item")
             .expression_attribute_values(":endpoint", s(ENDPOINT))
             .into_paginator()
+            .items()
             .send();
-        let mut all = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(StoreError::failed("Scan"))?;
-            all.extend(page.items.unwrap_or_default().into_iter().filter_map(readable));
-        }
-        Ok(all)
+        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::failed("Scan"))?;
+        Ok(items.into_iter().filter_map(readable).collect())
     }
 
-    /// Enables or disables an endpoint. Says whether there is one.
+    /// Enables or disables an endpoint that stands as it `was`. `false` if it does not, or is not there.
     ///
     /// # Errors
     /// DynamoDB failed.
-    pub async fn set_standing(&self, endpoint: &EndpointId, standing: &Standing) -> Result<bool, StoreError> {
-        let value: AttributeValue = serde_dynamo::to_attribute_value(standing).map_err(|_| unusable("standing"))?;
+    pub async fn set_standing(
+        &self,
+        endpoint: &EndpointId,
+        was: &Standing,
+        standing: &Standing,
+    ) -> Result<bool, StoreError> {
+        let value = |standing: &Standing| -> Result<AttributeValue, StoreError> {
+            serde_dynamo::to_attribute_value(standing).map_err(|_| unusable("standing"))
+        };
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("endpoint", s(endpoint.as_str()))
-            .key("item", s(ENDPOINT))
+            .update(endpoint, ENDPOINT)
             .update_expression("SET standing = :standing")
-            .condition_expression("attribute_exists(endpoint)")
-            .expression_attribute_values(":standing", value)
-            .send()
-            .await;
-        match update {
-            Ok(_) => Ok(true),
-            Err(error)
-                if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(StoreError::failed("UpdateItem")(error)),
-        }
+            .condition_expression("standing = :was")
+            .expression_attribute_values(":was", value(was)?)
+            .expression_attribute_values(":standing", value(standing)?);
+        unless_refused(update).await
     }
 
-    /// Adds a secret. Says whether its number was free.
+    /// Deletes an endpoint with its users, secrets, headers, health and line. Jobs stay, and end by themselves. It is to
+    /// be disabled before, because it goes last: whoever dies in between leaves one that can be deleted again.
     ///
     /// # Errors
-    /// DynamoDB failed.
-    pub async fn add_secret(&self, endpoint: &EndpointId, secret: &SealedSecret) -> Result<bool, StoreError> {
-        let mut item = Item::from([
-            ("endpoint".to_owned(), s(endpoint.as_str())),
-            ("item".to_owned(), s(secret_item(secret.number))),
-            ("sealed".to_owned(), s(&secret.sealed)),
-            ("created_ms".to_owned(), n(secret.created.as_millis())),
-        ]);
-        if let Some(until) = secret.until {
-            item.insert("until_ms".to_owned(), n(until.as_millis()));
-        }
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(endpoint)")
-            .send()
-            .await;
-        match put {
+    /// DynamoDB failed; deleting again is right.
+    pub async fn delete(&self, endpoint: &Endpoint, secrets: &[SealedSecret]) -> Result<(), StoreError> {
+        let id = &endpoint.endpoint;
+        let members = listed(endpoint).into_iter().map(|user| member(&user));
+        let secrets = secrets.iter().map(|secret| secrets::item(secret.number));
+        let rest = [HEADERS, HEALTH, RATE].map(str::to_owned).into_iter().chain(members).chain(secrets);
+        try_join_all(rest.map(|item| async move { self.remove(id, &item).await })).await?;
+        self.remove(id, ENDPOINT).await
+    }
+
+    /// Writes an item if there is none of its key; whether it did.
+    async fn put_new(&self, item: Item) -> Result<bool, StoreError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        match put.condition_expression("attribute_not_exists(endpoint)").send().await {
             Ok(_) => Ok(true),
-            Err(error)
-                if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
                 Ok(false)
             }
             Err(error) => Err(StoreError::failed("PutItem")(error)),
         }
     }
 
-    /// Writes how an endpoint fares after a success.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn put_health(&self, endpoint: &EndpointId, health: &Health) -> Result<(), StoreError> {
-        let mut item = Item::from([
-            ("endpoint".to_owned(), s(endpoint.as_str())),
-            ("item".to_owned(), s(HEALTH)),
-            ("exhausted_in_a_row".to_owned(), n(health.exhausted_in_a_row)),
-        ]);
-        for (name, instant) in [("last_success_ms", health.last_success), ("failing_since_ms", health.failing_since)] {
-            if let Some(instant) = instant {
-                item.insert(name.to_owned(), n(instant.as_millis()));
-            }
-        }
-        self.write(item).await
-    }
-
-    /// Counts one more exhausted delivery, and keeps the first failure since the last success.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn count_exhausted(&self, endpoint: &EndpointId, failed_at: Timestamp) -> Result<(), StoreError> {
+    async fn remove(&self, endpoint: &EndpointId, item: &str) -> Result<(), StoreError> {
         self.client
-            .update_item()
+            .delete_item()
             .table_name(&self.table)
             .key("endpoint", s(endpoint.as_str()))
-            .key("item", s(HEALTH))
-            .update_expression(
-                "SET failing_since_ms = if_not_exists(failing_since_ms, :at) ADD exhausted_in_a_row :one",
-            )
-            .expression_attribute_values(":at", n(failed_at.as_millis()))
-            .expression_attribute_values(":one", n(1))
+            .key("item", s(item))
             .send()
             .await
             .map(drop)
-            .map_err(StoreError::failed("UpdateItem"))
+            .map_err(StoreError::failed("DeleteItem"))
     }
 
-    async fn write(&self, item: Item) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map(drop)
-            .map_err(StoreError::failed("PutItem"))
+    fn update(&self, endpoint: &EndpointId, item: &str) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key("endpoint", s(endpoint.as_str())).key("item", s(item))
+    }
+}
+
+/// Sends an update; `false` if its condition refused it.
+async fn unless_refused(update: UpdateItemFluentBuilder) -> Result<bool, StoreError> {
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
+            Ok(false)
+        }
+        Err(error) => Err(StoreError::failed("UpdateItem")(error)),
     }
 }
 
@@ -280,12 +378,19 @@ fn unusable(attribute: &str) -> StoreError {
     StoreError::Item { table: TABLE, attribute: attribute.to_owned() }
 }
 
-fn secret_item(number: u16) -> String {
-    format!("secret#{number:04}")
+fn member(user: &UserId) -> String {
+    format!("user#{user}")
+}
+
+fn listed(endpoint: &Endpoint) -> BTreeSet<UserId> {
+    match &endpoint.users {
+        Users::All => BTreeSet::new(),
+        Users::Only(users) => users.clone(),
+    }
 }
 
 fn read(mut item: Item) -> Result<Endpoint, StoreError> {
-    item.remove("item");
+    item.retain(|name, _| !INDEX.contains(&name.as_str()));
     serde_dynamo::from_item(item).map_err(|_| unusable(ENDPOINT))
 }
 
@@ -296,25 +401,4 @@ fn readable(item: Item) -> Option<Endpoint> {
         tracing::error!(endpoint = id, "an endpoint's item cannot be read, and it receives nothing");
     }
     read.ok()
-}
-
-fn read_health(item: &Item) -> Health {
-    let item = Reading::new(TABLE, item);
-    let instant = |name: &str| item.maybe_number(name).map(Timestamp::from_millis);
-    Health {
-        last_success: instant("last_success_ms"),
-        failing_since: instant("failing_since_ms"),
-        exhausted_in_a_row: item.maybe_number("exhausted_in_a_row").unwrap_or(0),
-    }
-}
-
-fn read_secret(item: &Item) -> Result<SealedSecret, StoreError> {
-    let item = Reading::new(TABLE, item);
-    let number = item.text("item")?.strip_prefix("secret#").and_then(|number| number.parse().ok());
-    Ok(SealedSecret {
-        number: number.ok_or_else(|| unusable("item"))?,
-        sealed: item.text("sealed")?.to_owned(),
-        created: Timestamp::from_millis(item.number("created_ms")?),
-        until: item.maybe_number("until_ms").map(Timestamp::from_millis),
-    })
 }

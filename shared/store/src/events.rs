@@ -1,31 +1,38 @@
 //! The journal: for each user a gap-free list of events, and never two for one change.
 //!
-//! Three kinds of items (`journal`, `sequence`):
+//! Three kinds of items for each user (`journal`, `sequence`):
 //!
 //! - `<user>`, 0: the *head*, with the `last` number given and the `epoch`. It has no TTL.
 //! - `<user>`, 1…: the events, with the exact text that is sent.
 //! - `<user>/<record>`, `<rev>`: the *markers*, one for each change that has its event.
 //!
+//! And under `_journals` one item for each journal, so that all of them can be gone through.
+//!
 //! One transaction gives numbers to up to [`MOST`] changes of a user: the head, on the condition that it is
 //! as it was read, the events, and the markers, on the condition that they are new. So two writers at once
 //! make one of them read again; they can neither leave a gap nor give a change two events.
 
+mod entries;
 pub(crate) mod items;
+mod pass;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use afferent_domain::event::{Draft, Event};
-use afferent_domain::id::{EventId, RecordId, UserId};
+use afferent_domain::id::{EndpointId, EventId, RecordId, UserId};
+use afferent_domain::record::SyncKind;
 use afferent_domain::{Dice, Timestamp};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 
-use items::{Marker, event_item, failure_item, marker_item, marker_journal, read_event, read_failure};
+use items::{Marker, directory_item, event_item, failure_item, marker_item, marker_journal, read_event, read_failure};
 
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
+
+pub use pass::{Pass, Sweeping};
 
 const TABLE: &str = "events";
 
@@ -40,6 +47,9 @@ pub const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The journal of what could not become an event; see [`Events::put_failure`].
 pub const FAILURES: &str = "_failed";
+
+/// The directory of all journals; see [`Events::journals`].
+pub const DIRECTORY: &str = "_journals";
 
 /// How often an append that meets another writer starts again before that is an error.
 const TRIES: u32 = 10;
@@ -58,6 +68,14 @@ pub struct Journalled {
     pub sequence: u64,
     /// Its type.
     pub event_type: String,
+    /// Live, or from a backfill.
+    pub synckind: SyncKind,
+    /// The endpoint that it tells of, if it tells of one.
+    pub about: Option<EndpointId>,
+    /// Whether it is a test.
+    pub test: bool,
+    /// When it was journalled.
+    pub at: Timestamp,
     /// Whether this append put it there.
     pub fresh: bool,
 }
@@ -160,7 +178,7 @@ impl Events {
             let events = number(new, head.unwrap_or_default())?;
             match self.write(user, head, &events, now).await? {
                 Written::Yes => {
-                    let fresh = events.into_iter().map(|event| journalled(event, true));
+                    let fresh = events.into_iter().map(|event| journalled(event, now));
                     return Ok(in_order(found.into_iter().chain(fresh).collect()));
                 }
                 Written::Met => tracing::debug!(user = user.as_str(), attempt, "the journal had another writer"),
@@ -182,6 +200,10 @@ impl Events {
                     user: user.clone(),
                     sequence: marker.sequence,
                     event_type: draft.event_type.clone(),
+                    synckind: draft.synckind,
+                    about: draft.about.clone(),
+                    test: draft.test,
+                    at: marker.at,
                     fresh: false,
                 }),
                 // A later revision has its event.
@@ -255,7 +277,7 @@ impl Events {
         };
         let mut writes = vec![TransactWriteItem::builder().update(update.build().map_err(&unbuilt)?).build()];
         for event in events {
-            for item in [event_item(event, &expires), marker_item(event, &expires)] {
+            for item in [event_item(event, now, &expires), marker_item(event, now, &expires)] {
                 let put = Put::builder()
                     .table_name(&self.table)
                     .set_item(Some(item))
@@ -264,6 +286,10 @@ impl Events {
                     .map_err(&unbuilt)?;
                 writes.push(TransactWriteItem::builder().put(put).build());
             }
+        }
+        if head.is_none() {
+            let put = Put::builder().table_name(&self.table).set_item(Some(directory_item(user)));
+            writes.push(TransactWriteItem::builder().put(put.build().map_err(&unbuilt)?).build());
         }
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(Written::Yes),
@@ -395,8 +421,9 @@ fn number(drafts: Vec<Draft>, head: Head) -> Result<Vec<Event>, StoreError> {
         .map_err(|error| StoreError::Failed { operation: "numbering an event", cause: error.to_string() })
 }
 
-fn journalled(event: Event, fresh: bool) -> Journalled {
-    Journalled { event: event.id, user: event.user, sequence: event.sequence, event_type: event.event_type, fresh }
+fn journalled(event: Event, at: Timestamp) -> Journalled {
+    let Event { id, user, sequence, event_type, synckind, about, test, .. } = event;
+    Journalled { event: id, user, sequence, event_type, synckind, about, test, at, fresh: true }
 }
 
 fn in_order(mut all: Vec<Journalled>) -> Vec<Journalled> {

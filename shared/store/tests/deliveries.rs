@@ -1,25 +1,21 @@
-//! Deliveries and endpoints against a DynamoDB.
+//! Deliveries against a DynamoDB.
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
-use afferent_domain::delivery::{Delivery, End, Key, LEASE, LOOK_AHEAD, OVERDUE, Place, State};
-use afferent_domain::endpoint::{Endpoint, EndpointUrl, Health, Standing};
-use afferent_domain::filter::{Pattern, Scope};
+use afferent_domain::delivery::{Delivery, End, KEPT, Key, LEASE, LOOK_AHEAD, OVERDUE, Place, State, Try, WaitsFor};
 use afferent_domain::id::{EndpointId, EventId, UserId};
-use afferent_domain::schedule::RetryPolicy;
 use afferent_local::{Setup, Simulation, Ticks};
-use afferent_store::deliveries::{Attempt, Claim, Claimed, Deliveries, Kept, Outcome};
-use afferent_store::endpoints::{Endpoints, SealedSecret};
+use afferent_store::deliveries::{Again, Attempt, Claim, Claimed, Deliveries, Due, Kept, Outcome, Phases, Rest};
 use afferent_store::item::s;
 
-async fn tables() -> (Simulation, Deliveries, Endpoints) {
+async fn table() -> (Simulation, Deliveries) {
     let simulation = Simulation::bare(Setup { ticks: Ticks::Off, ..Setup::default() }).await.unwrap();
     let client = afferent_store::client(&simulation.rim.aws);
-    let deliveries = Deliveries::new(client.clone(), "afferent-deliveries".to_owned());
-    (simulation, deliveries, Endpoints::new(client, "afferent-endpoints".to_owned()))
+    (simulation, Deliveries::new(client, "afferent-deliveries".to_owned()))
 }
 
 fn key(event: &str) -> Key {
@@ -37,13 +33,19 @@ async fn take(deliveries: &Deliveries, event: &str, now: Timestamp) -> Claimed {
     }
 }
 
+/// What waits for the second cycle.
+fn rest(place: Place, next: Timestamp) -> Rest {
+    let (at, waits_for) = (Try::first(2), WaitsFor::Schedule);
+    Rest { place, at, next, waits_for, kept_back: None, attempts: 2, trace: None }
+}
+
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_is_put_once_and_a_second_put_changes_nothing() {
-    let (simulation, deliveries, _) = tables().await;
+    let (simulation, deliveries) = table().await;
     let now = simulation.clock.now();
     assert!(deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap());
     take(&deliveries, "evt_1", now).await;
@@ -54,56 +56,59 @@ async fn a_delivery_is_put_once_and_a_second_put_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_live_lease_keeps_others_out_and_a_dead_one_is_overtaken_for_good() {
-    let (simulation, deliveries, _) = tables().await;
+    let (simulation, deliveries) = table().await;
     let now = simulation.clock.now();
     deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
     let first = take(&deliveries, "evt_1", now).await;
     assert_eq!(deliveries.claim(&key("evt_1"), now + secs(1)).await.unwrap(), Claim::NotYet(now + LEASE));
     let second = take(&deliveries, "evt_1", now + LEASE).await;
     assert_eq!(deliveries.end(&first, End::Delivered, "late", 1, now).await.unwrap(), Kept::Overtaken);
-    assert_eq!(deliveries.wait(&first, Place::Held, 2, now, 1).await.unwrap(), Kept::Overtaken);
+    assert_eq!(deliveries.wait(&first, rest(Place::Held, now)).await.unwrap(), Kept::Overtaken);
     assert_eq!(deliveries.end(&second, End::Delivered, "in time", 1, now + LEASE).await.unwrap(), Kept::Yes);
     assert_eq!(deliveries.claim(&key("evt_1"), now + secs(100)).await.unwrap(), Claim::Over);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_waits_is_free_again_at_its_time_and_not_before() {
-    let (simulation, deliveries, _) = tables().await;
+    let (simulation, deliveries) = table().await;
     let now = simulation.clock.now();
     deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
     let claimed = take(&deliveries, "evt_1", now).await;
-    deliveries.wait(&claimed, Place::Held, 2, now + secs(10), 2).await.unwrap();
+    deliveries.wait(&claimed, rest(Place::Held, now + secs(10))).await.unwrap();
     assert_eq!(deliveries.claim(&key("evt_1"), now + secs(9)).await.unwrap(), Claim::NotYet(now + secs(10)));
     let claimed = take(&deliveries, "evt_1", now + secs(10)).await;
-    assert_eq!((claimed.cycle, claimed.delivery.attempts), (2, 2));
+    assert_eq!((claimed.waiting.at, claimed.delivery.attempts), (Try::first(2), 2));
     assert_eq!(deliveries.claim(&key("evt_none"), now).await.unwrap(), Claim::Gone);
+}
+
+/// What the keeper finds at `at`: what is overdue, and what is parked and due soon.
+async fn due(deliveries: &Deliveries, at: Timestamp) -> Vec<Due> {
+    let shard = key("evt_1").due_shard();
+    let mut found = deliveries.overdue(&shard, at - OVERDUE, 10).await.unwrap();
+    found.extend(deliveries.parked(&shard, at - OVERDUE, at + LOOK_AHEAD, 10).await.unwrap());
+    found
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_due_index_holds_every_delivery_from_its_creation_until_its_end() {
-    let (simulation, deliveries, _) = tables().await;
+    let (simulation, deliveries) = table().await;
     let now = simulation.clock.now();
-    let shard = key("evt_1").due_shard();
-    let due = |at: Timestamp| {
-        let (deliveries, shard) = (deliveries.clone(), shard.clone());
-        async move { deliveries.due(&shard, at - OVERDUE, at + LOOK_AHEAD, 10).await.unwrap() }
-    };
     deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
-    assert!(due(now).await.is_empty(), "its message was just sent");
-    assert_eq!(due(now + OVERDUE).await.len(), 1, "nobody came for it");
+    assert!(due(&deliveries, now).await.is_empty(), "its message was just sent");
+    assert_eq!(due(&deliveries, now + OVERDUE).await.len(), 1, "nobody came for it");
     let claimed = take(&deliveries, "evt_1", now).await;
-    deliveries.wait(&claimed, Place::Parked, 2, now + secs(1_000), 2).await.unwrap();
-    assert!(due(now + secs(1_000 - 91)).await.is_empty());
-    let found = due(now + secs(1_000 - 90)).await;
-    assert_eq!((found[0].key.clone(), found[0].due), (key("evt_1"), now + secs(1_000)));
+    deliveries.wait(&claimed, rest(Place::Parked, now + secs(1_000))).await.unwrap();
+    assert!(due(&deliveries, now + secs(1_000 - 91)).await.is_empty());
+    let found = due(&deliveries, now + secs(1_000 - 90)).await;
+    assert_eq!(found, [Due { key: key("evt_1"), due: now + secs(1_000), parked: true, trace: None }]);
 
     let again = now + secs(1_000);
     assert_eq!(deliveries.woken(&key("evt_1"), now + secs(999), again).await.unwrap(), Kept::Overtaken);
     assert_eq!(deliveries.woken(&key("evt_1"), now + secs(1_000), again).await.unwrap(), Kept::Yes);
-    assert!(due(again).await.is_empty(), "a message is on its way");
+    assert!(due(&deliveries, again).await.is_empty(), "a message is on its way");
     let claimed = take(&deliveries, "evt_1", again).await;
     deliveries.end(&claimed, End::Exhausted, "every try failed", 4, again).await.unwrap();
-    assert!(due(again + secs(100_000)).await.is_empty());
+    assert!(due(&deliveries, again + secs(100_000)).await.is_empty());
     let State::Ended { end, reason, at } = deliveries.get(&key("evt_1")).await.unwrap().unwrap().state else {
         panic!("it ended");
     };
@@ -111,8 +116,155 @@ async fn the_due_index_holds_every_delivery_from_its_creation_until_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_breaker_keeps_back_is_due_when_it_expires_and_until_then_only_its_endpoint_shows_it() {
+    let (simulation, deliveries) = table().await;
+    let now = simulation.clock.now();
+    let ep = EndpointId::from("ep_1");
+    deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
+    let claimed = take(&deliveries, "evt_1", now).await;
+    let expires = now + secs(250_000);
+    let kept_back = Rest {
+        at: Try { cycle: 1, number: 2 },
+        waits_for: WaitsFor::Breaker,
+        kept_back: Some(expires),
+        ..rest(Place::Parked, now + secs(60))
+    };
+    assert_eq!(deliveries.wait(&claimed, kept_back).await.unwrap(), Kept::Yes);
+    assert!(due(&deliveries, now + secs(60)).await.is_empty() && due(&deliveries, expires).await.is_empty());
+    assert!(deliveries.kept_back(&ep, expires - secs(1), 10).await.unwrap().is_empty());
+    let found = deliveries.kept_back(&ep, expires, 10).await.unwrap();
+    assert_eq!(found, [Due { key: key("evt_1"), due: expires, parked: true, trace: None }]);
+    assert!(deliveries.kept_back(&EndpointId::from("ep_2"), expires, 10).await.unwrap().is_empty());
+
+    // Once it is woken it is among the others, at the try that it stopped at.
+    let look_again = now + secs(300);
+    assert_eq!(deliveries.woken(&key("evt_1"), expires, look_again).await.unwrap(), Kept::Yes);
+    assert!(deliveries.kept_back(&ep, expires, 10).await.unwrap().is_empty());
+    assert_eq!(due(&deliveries, look_again + OVERDUE).await.len(), 1);
+    let claimed = take(&deliveries, "evt_1", now + secs(60)).await;
+    assert_eq!((claimed.waiting.at, claimed.waiting.waits_for), (Try { cycle: 1, number: 2 }, WaitsFor::Breaker));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_ends_what_waits_and_leaves_what_is_held_or_over() {
+    let (simulation, deliveries) = table().await;
+    let now = simulation.clock.now();
+    deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
+    let claimed = take(&deliveries, "evt_1", now).await;
+    assert!(!deliveries.cancel(&key("evt_1"), "it is gone", now + secs(1)).await.unwrap(), "somebody holds it");
+    deliveries.wait(&claimed, rest(Place::Held, now + secs(100))).await.unwrap();
+    assert!(deliveries.cancel(&key("evt_1"), "it is gone", now + secs(2)).await.unwrap());
+    assert!(!deliveries.cancel(&key("evt_1"), "another reason", now + secs(3)).await.unwrap());
+    assert!(!deliveries.cancel(&key("evt_none"), "it is gone", now).await.unwrap(), "and makes nothing");
+    let State::Ended { end, reason, .. } = deliveries.get(&key("evt_1")).await.unwrap().unwrap().state else {
+        panic!("it ended");
+    };
+    assert_eq!((end, reason.as_str()), (End::Cancelled, "it is gone"));
+    assert_eq!(deliveries.end(&claimed, End::Delivered, "late", 1, now).await.unwrap(), Kept::Overtaken);
+    assert!(deliveries.get(&key("evt_none")).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_ended_can_begin_anew_with_every_try_and_is_due_again() {
+    let (simulation, deliveries) = table().await;
+    let now = simulation.clock.now();
+    assert_eq!(deliveries.again(&key("evt_1"), now).await.unwrap(), Again::Gone);
+    deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
+    assert_eq!(deliveries.again(&key("evt_1"), now).await.unwrap(), Again::Waits);
+    let first = take(&deliveries, "evt_1", now).await;
+    assert_eq!(deliveries.again(&key("evt_1"), now).await.unwrap(), Again::Waits, "somebody holds it");
+    deliveries.end(&first, End::Exhausted, "every try failed", 10, now).await.unwrap();
+
+    let later = now + secs(86_400);
+    assert_eq!(deliveries.again(&key("evt_1"), later).await.unwrap(), Again::Yes);
+    assert_eq!(deliveries.again(&key("evt_1"), later).await.unwrap(), Again::Waits, "once is enough");
+    let anew = deliveries.get(&key("evt_1")).await.unwrap().unwrap();
+    assert_eq!((anew.created, anew.since, anew.attempts), (now, later, 10), "the log goes on");
+    assert_eq!(due(&deliveries, later + OVERDUE).await.len(), 1, "should its message be lost");
+    let second = take(&deliveries, "evt_1", later).await;
+    assert_eq!(second.waiting.at, Try::first(1));
+    assert_eq!(deliveries.end(&first, End::Cancelled, "late", 1, later).await.unwrap(), Kept::Overtaken);
+    // Its TTL went with its end, and comes with the next one.
+    tokio::time::sleep(KEPT + secs(7_200)).await;
+    simulation.dynamodb.sweep().unwrap();
+    assert!(deliveries.get(&key("evt_1")).await.unwrap().is_some());
+    deliveries.end(&second, End::Delivered, "200", 11, simulation.clock.now()).await.unwrap();
+    tokio::time::sleep(KEPT + secs(7_200)).await;
+    simulation.dynamodb.sweep().unwrap();
+    assert!(deliveries.get(&key("evt_1")).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_made_in_the_same_millisecond_are_all_listed_page_by_page_from_either_end() {
+    let (simulation, deliveries) = table().await;
+    let now = simulation.clock.now();
+    for number in 0..25 {
+        deliveries.put_if_absent(&delivery(&format!("evt_{number}"), now)).await.unwrap();
+    }
+    deliveries.put_if_absent(&delivery("evt_late", now + secs(60))).await.unwrap();
+    let ep = EndpointId::from("ep_1");
+    let (mut newest, mut after) = (Vec::new(), None);
+    loop {
+        let (page, next) = deliveries.of_endpoint(&ep, after.as_ref(), 7).await.unwrap();
+        newest.extend(page.into_iter().map(|one| one.key.event));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((newest.len(), newest[0].as_str()), (26, "evt_late"));
+    assert_eq!(newest.iter().collect::<BTreeSet<_>>().len(), 26);
+
+    let (mut between, mut after) = (Vec::new(), None);
+    loop {
+        let (page, next) = deliveries.made_between(&ep, now, now + secs(60), after.as_ref(), 7).await.unwrap();
+        between.extend(page.into_iter().map(|one| one.key.event));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(between.iter().collect::<BTreeSet<_>>().len(), 25, "the end is no part of a time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_cannot_be_read_hides_no_other_wherever_a_page_ends() {
+    let (simulation, deliveries) = table().await;
+    let (client, now) = (afferent_store::client(&simulation.rim.aws), simulation.clock.now());
+    for number in 0..12 {
+        let (event, created) = (format!("evt_{number:02}"), now + secs(number));
+        deliveries.put_if_absent(&delivery(&event, created)).await.unwrap();
+        // All but the first, a middle and the last: whole pages of them too.
+        if ![0, 6, 11].contains(&number) {
+            let remove = client.update_item().table_name("afferent-deliveries");
+            let remove = remove.key("event", s(event)).key("item", s("ep_1")).update_expression("REMOVE #state");
+            remove.expression_attribute_names("#state", "state").send().await.unwrap();
+        }
+    }
+    let ep = EndpointId::from("ep_1");
+    for limit in 1..=13 {
+        for oldest_first in [true, false] {
+            let (mut found, mut after) = (Vec::new(), None);
+            for _ in 0..=13 {
+                let (page, next) = match oldest_first {
+                    true => deliveries.made_between(&ep, now, now + secs(60), after.as_ref(), limit).await.unwrap(),
+                    false => deliveries.of_endpoint(&ep, after.as_ref(), limit).await.unwrap(),
+                };
+                found.extend(page.into_iter().map(|one| one.key.event.to_string()));
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            found.sort();
+            assert_eq!((found, after), (["evt_00", "evt_06", "evt_11"].map(str::to_owned).into(), None), "{limit}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_left_behind_by_a_lost_claim_is_kept_beside_the_later_ones() {
-    let (simulation, deliveries, _) = tables().await;
+    let (simulation, deliveries) = table().await;
     let now = simulation.clock.now();
     deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
     let attempt = |status| Attempt {
@@ -120,69 +272,41 @@ async fn an_attempt_left_behind_by_a_lost_claim_is_kept_beside_the_later_ones() 
         cycle: 1,
         number: 1,
         duration: Duration::from_millis(12),
-        outcome: Outcome::Answered { status, excerpt: "no".to_owned(), truncated: status == 500 },
+        phases: Phases { first_byte: Some(Duration::from_millis(11)), ..Phases::default() },
+        outcome: Outcome::Answered {
+            status,
+            headers: vec!["retry-after: 5".to_owned()],
+            excerpt: "no".to_owned(),
+            truncated: status == 500,
+        },
     };
-    let broken =
-        Attempt { at: now + LEASE, outcome: Outcome::Unanswered { error: "timeout".to_owned() }, ..attempt(0) };
+    let unanswered = Outcome::Unanswered { error: "timeout".to_owned(), fault: "receiver".to_owned() };
+    let broken = Attempt { at: now + LEASE, outcome: unanswered, phases: Phases::default(), ..attempt(0) };
+    let queued = Outcome::Queued { message: "a-b-c".to_owned() };
+    let queued = Attempt { at: now + LEASE + LEASE, outcome: queued, ..broken.clone() };
     assert_eq!(deliveries.log(&key("evt_1"), 1, &attempt(500)).await.unwrap(), 1);
     assert_eq!(deliveries.log(&key("evt_1"), 1, &attempt(500)).await.unwrap(), 1, "the same write, sent twice");
     assert_eq!(deliveries.log(&key("evt_1"), 1, &broken).await.unwrap(), 2);
-    assert_eq!(deliveries.attempts(&key("evt_1")).await.unwrap(), [(1, attempt(500)), (2, broken)]);
+    assert_eq!(deliveries.log(&key("evt_1"), 3, &queued).await.unwrap(), 3);
+    assert_eq!(deliveries.attempts(&key("evt_1")).await.unwrap(), [(1, attempt(500)), (2, broken), (3, queued)]);
     assert_eq!(deliveries.of_event(&EventId::from("evt_1")).await.unwrap().len(), 1, "attempts are no deliveries");
-    let listed = deliveries.of_endpoint(&EndpointId::from("ep_1"), now + secs(1), 10).await.unwrap();
-    assert_eq!(listed, [(key("evt_1"), "queued".to_owned(), now)]);
-}
-
-fn endpoint(id: &str, scope: Scope, now: Timestamp) -> Endpoint {
-    Endpoint {
-        endpoint: EndpointId::from(id),
-        url: EndpointUrl::parse("https://example.org/hook").unwrap(),
-        types: vec![Pattern::every()],
-        scope,
-        policy: RetryPolicy::StandardWebhooks,
-        description: Some("ours".to_owned()),
-        created_ms: now,
-        standing: Standing::Enabled,
-    }
+    let (listed, next) = deliveries.of_endpoint(&EndpointId::from("ep_1"), None, 10).await.unwrap();
+    assert_eq!((listed.len(), next), (1, None));
+    assert_eq!((&listed[0].key, listed[0].state.as_str(), listed[0].created), (&key("evt_1"), "queued", now));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_comes_back_whole_with_its_secrets_and_its_health() {
-    let (simulation, _, endpoints) = tables().await;
+async fn a_trace_is_carried_over_waits_until_another_one_comes() {
+    let (simulation, deliveries) = table().await;
     let now = simulation.clock.now();
-    let id = EndpointId::from("ep_1");
-    let one = endpoint("ep_1", Scope::All, now);
-    endpoints.put(&one).await.unwrap();
-    let secret = SealedSecret { number: 1, sealed: "1.abc".to_owned(), created: now, until: Some(now + secs(60)) };
-    assert!(endpoints.add_secret(&id, &secret).await.unwrap());
-    assert!(!endpoints.add_secret(&id, &secret).await.unwrap(), "a secret is never overwritten");
-    endpoints.count_exhausted(&id, now).await.unwrap();
-    endpoints.count_exhausted(&id, now + secs(5)).await.unwrap();
-    let whole = endpoints.whole(&id).await.unwrap().unwrap();
-    assert_eq!((whole.endpoint, whole.secrets), (one, vec![secret.clone()]));
-    assert_eq!((whole.health.failing_since, whole.health.exhausted_in_a_row), (Some(now), 2));
-    assert!(secret.signs(now) && !secret.signs(now + secs(60)));
-
-    let healthy = Health::default().after_success(now).unwrap();
-    endpoints.put_health(&id, &healthy).await.unwrap();
-    assert_eq!(endpoints.whole(&id).await.unwrap().unwrap().health, healthy);
-    let disabled = Standing::Disabled { reason: "asked to".to_owned(), since_ms: now };
-    assert!(endpoints.set_standing(&id, &disabled).await.unwrap());
-    assert_eq!(endpoints.get(&id).await.unwrap().unwrap().standing, disabled);
-    assert!(!endpoints.set_standing(&EndpointId::from("ep_none"), &disabled).await.unwrap());
-}
-
-#[tokio::test(start_paused = true)]
-async fn endpoints_are_found_by_whose_events_they_want_and_one_that_cannot_be_read_stops_no_other() {
-    let (simulation, _, endpoints) = tables().await;
-    let now = simulation.clock.now();
-    let anna = Scope::User(UserId::from("usr_a"));
-    endpoints.put(&endpoint("ep_all", Scope::All, now)).await.unwrap();
-    endpoints.put(&endpoint("ep_anna", anna.clone(), now)).await.unwrap();
-    let broken = afferent_store::client(&simulation.rim.aws).put_item().table_name("afferent-endpoints");
-    broken.item("endpoint", s("ep_broken")).item("item", s("endpoint")).item("scope", s("_all")).send().await.unwrap();
-    let ids = |found: Vec<Endpoint>| found.into_iter().map(|one| one.endpoint.to_string()).collect::<Vec<_>>();
-    assert_eq!(ids(endpoints.of_scope(&Scope::All).await.unwrap()), ["ep_all"]);
-    assert_eq!(ids(endpoints.of_scope(&anna).await.unwrap()), ["ep_anna"]);
-    assert_eq!(endpoints.all().await.unwrap().len(), 2);
+    let trace = |root: &str| Some(format!("Root={root};Parent=1;Sampled=1"));
+    let stored = || async { deliveries.get(&key("evt_1")).await.unwrap().unwrap().trace };
+    deliveries.put_if_absent(&Delivery { trace: trace("a"), ..delivery("evt_1", now) }).await.unwrap();
+    let first = take(&deliveries, "evt_1", now).await;
+    assert_eq!(first.delivery.trace, trace("a"));
+    deliveries.wait(&first, rest(Place::Held, now)).await.unwrap();
+    assert_eq!(stored().await, trace("a"));
+    let second = take(&deliveries, "evt_1", now).await;
+    deliveries.wait(&second, Rest { trace: trace("b"), ..rest(Place::Parked, now) }).await.unwrap();
+    assert_eq!(stored().await, trace("b"));
 }

@@ -6,11 +6,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use afferent_domain::event::Draft;
-use afferent_domain::id::UserId;
+use afferent_domain::id::{EndpointId, UserId};
+use afferent_domain::record::SyncKind;
 use afferent_local::dynamodb::Fault;
 use afferent_local::{Setup, Simulation, Ticks};
 use afferent_store::StoreError;
-use afferent_store::events::{After, Events, Failure, Journalled};
+use afferent_store::events::{After, DIRECTORY, Events, Failure, Journalled};
+use afferent_store::item::{n, s};
+use aws_sdk_dynamodb::types::AttributeValue;
 
 const TABLE: &str = "afferent-events";
 
@@ -35,6 +38,11 @@ fn draft(record: &str, rev: u32) -> Draft {
 
 async fn append(simulation: &Simulation, events: &Events, drafts: Vec<Draft>) -> Result<Vec<Journalled>, StoreError> {
     events.append(&user(), drafts, simulation.clock.now(), simulation.dice.as_ref()).await
+}
+
+fn of(user: &str, record: &str) -> Draft {
+    let draft = draft(record, 1);
+    Draft { user: UserId::from(user), ..draft }
 }
 
 fn sequences(journalled: &[Journalled]) -> Vec<u64> {
@@ -156,4 +164,98 @@ async fn a_change_that_cannot_become_an_event_is_noted_once_however_often_it_com
     events.put_failure(&failure).await.unwrap();
     events.put_failure(&failure).await.unwrap();
     assert_eq!(events.failures(10).await.unwrap(), [failure]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_is_gone_through_from_its_newest_event_to_its_first_without_texts() {
+    let (simulation, events) = simulation((0, 0)).await;
+    let notice = Draft { about: Some(EndpointId::from("ep_1")), ..draft("rec_notice", 1) };
+    let test = Draft { test: true, synckind: SyncKind::Backfill, ..draft("rec_test", 1) };
+    let drafts = (0..5).map(|record| draft(&format!("rec_{record}"), 1)).chain([notice, test]);
+    append(&simulation, &events, drafts.collect()).await.unwrap();
+    let newest = events.entries(&user(), u64::MAX, 3).await.unwrap();
+    assert_eq!(sequences(&newest), [7, 6, 5]);
+    assert_eq!((newest[0].test, newest[0].synckind, newest[0].fresh), (true, SyncKind::Backfill, false));
+    assert_eq!(newest[1].about, Some(EndpointId::from("ep_1")));
+    assert_eq!((newest[2].event_type.as_str(), newest[2].at), ("body_weight.created", simulation.clock.now()));
+    assert_eq!(newest[2].event, draft("rec_4", 1).id);
+    assert_eq!(sequences(&events.entries(&user(), 5, 10).await.unwrap()), [4, 3, 2, 1], "the head is no event");
+    assert!(events.entries(&user(), 1, 10).await.unwrap().is_empty());
+    assert!(events.entries(&UserId::from("usr_none"), u64::MAX, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_of_a_journal_or_of_the_directory_hides_nothing_else() {
+    let (simulation, events) = simulation((0, 0)).await;
+    let client = afferent_store::client(&simulation.rim.aws);
+    let lose = async |journal: &str, sequence: AttributeValue, what: &str| {
+        let update = client.update_item().table_name(TABLE).key("journal", s(journal)).key("sequence", sequence);
+        update.update_expression("REMOVE #what").expression_attribute_names("#what", what).send().await.unwrap();
+    };
+    append(&simulation, &events, (0..10).map(|record| draft(&format!("rec_{record}"), 1)).collect()).await.unwrap();
+    for sequence in [1, 4, 5, 6, 7, 10] {
+        lose("usr_1", n(sequence), "event").await;
+    }
+    for limit in 1..=11 {
+        let (mut found, mut before) = (Vec::new(), u64::MAX);
+        loop {
+            let page = events.entries(&user(), before, limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            before = last.sequence;
+            found.extend(sequences(&page));
+        }
+        assert_eq!(found, [9, 8, 3, 2], "{limit}");
+    }
+
+    for number in 2..=9 {
+        let user = format!("usr_{number}");
+        events
+            .append(&UserId::from(user.as_str()), vec![of(&user, "rec")], simulation.clock.now(), &*simulation.dice)
+            .await
+            .unwrap();
+    }
+    let order = events.journals(None, 20).await.unwrap();
+    let query = client.query().table_name(TABLE).key_condition_expression("journal = :journal");
+    let entries = query.expression_attribute_values(":journal", s(DIRECTORY)).send().await.unwrap().items.unwrap();
+    assert_eq!((order.len(), entries.len()), (9, 9));
+    for place in [0, 2, 3, 4, 8] {
+        lose(DIRECTORY, entries[place]["sequence"].clone(), "user").await;
+    }
+    for limit in 1..=10 {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = events.journals(after.as_ref(), limit).await.unwrap();
+            let Some(last) = page.last().cloned() else { break };
+            found.extend(page);
+            after = Some(last);
+        }
+        assert_eq!(found, [1, 5, 6, 7].map(|place| order[place].clone()), "{limit}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_journal_is_in_the_directory_once_from_its_first_event_on() {
+    let (simulation, events) = simulation((1, 20)).await;
+    assert!(events.journals(None, 10).await.unwrap().is_empty());
+    let users: Vec<String> = (0..40).map(|number| format!("usr_{number}")).collect();
+    for record in ["rec_1", "rec_2"] {
+        // Two writers of each journal at once.
+        let (events, simulation) = (&events, &simulation);
+        let writers = users.iter().flat_map(|user| [(user, "a"), (user, "b")]).map(|(user, writer)| async move {
+            let (user, drafts) = (UserId::from(user.as_str()), vec![of(user, &format!("{record}{writer}"))]);
+            events.append(&user, drafts, simulation.clock.now(), simulation.dice.as_ref()).await
+        });
+        for written in futures_join(writers).await {
+            written.unwrap();
+        }
+    }
+    let (mut found, mut after) = (Vec::<String>::new(), None);
+    loop {
+        let page = events.journals(after.as_ref(), 7).await.unwrap();
+        let Some(last) = page.last().cloned() else { break };
+        found.extend(page.iter().map(|user| user.as_str().to_owned()));
+        after = Some(last);
+    }
+    assert_eq!(found.len(), 40);
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), users.into_iter().collect());
 }

@@ -49,7 +49,7 @@ impl Client {
             builder = builder.header(http::header::AUTHORIZATION, value);
         }
         let request = builder.body(Bytes::from(request.form())).map_err(|_| HttpError::Request)?;
-        body(&self.http.send(Call { request, deadline, body_limit: BODY_LIMIT }).await?)
+        body(&self.http.send(Call { request, deadline, body_limit: BODY_LIMIT, stopwatch: None }).await?)
     }
 }
 

@@ -91,7 +91,7 @@ async fn ingest(stack: &Stack, programs: &Path, report: &mut Report) -> Result<(
 
 /// As the local stack sets it, with TLS as on AWS: a function that finds only `http://` endpoints would skip
 /// setting it up.
-fn environment(stack: &Stack, function: &str) -> BTreeMap<String, String> {
+pub(crate) fn environment(stack: &Stack, function: &str) -> BTreeMap<String, String> {
     let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/aws/roots/amazon.pem");
     let set = [
         ("AWS_ACCESS_KEY_ID", "local"),

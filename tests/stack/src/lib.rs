@@ -4,9 +4,11 @@
 pub mod history;
 pub mod line;
 pub mod load;
+pub mod schemas;
 pub mod town;
 pub mod truth;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +56,20 @@ pub struct Rig {
     /// DynamoDB, for what no table's own code reads.
     pub client: Client,
     started: Timestamp,
+    _witness: Witness,
+}
+
+/// Looks at the end of a test whether every event that the receiver got was as its schema says.
+struct Witness(Receiver);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        // A test that failed already has said why.
+        if !std::thread::panicking() {
+            let bodies: BTreeSet<Bytes> = self.0.seen().into_iter().map(|seen| seen.request.into_body()).collect();
+            schemas::assert_hold(bodies.iter().map(|body| &**body));
+        }
+    }
 }
 
 impl Rig {
@@ -84,8 +100,7 @@ impl Rig {
         let person = sample::person(&withings, Notify::No).expect("the sample person is new");
         // The person's day lies an hour back, so that connecting does not bring it.
         tokio::time::sleep(Duration::from_secs(3600)).await;
-        let seeder =
-            Seeder::new(stack.rim.aws.clone(), &stack.template.place.stack, stack.clock.clone(), stack.dice.clone());
+        let seeder = Seeder::new(&stack.rim, &stack.template.place.stack);
         let tokens = withings.issue_tokens(person.userid, None, "").expect("the person is there");
         let consent = Consent {
             region: "eu".to_owned(),
@@ -96,7 +111,7 @@ impl Rig {
             expires_in: Duration::from_secs(3 * 3600),
         };
         let connection = seeder.connect_quietly("sample", &consent).await.expect("the tables are there");
-        let url = format!("http://{RECEIVER_HOST}/webhooks");
+        let url = format!("https://{RECEIVER_HOST}/webhooks");
         let registered = seeder.endpoint("receiver", &url, &["*"]).await.expect("the tables are there");
         withings.subscribe(person.userid, None, &[], &callback()).expect("the person is there");
         let client: Client = afferent_store::client(&stack.rim.aws);
@@ -108,7 +123,20 @@ impl Rig {
         };
         let connections = Connections::new(client.clone(), seeder.name("connections"));
         let started = stack.clock.now();
-        Self { stack, withings, person, connection, receiver, registered, tables, connections, client, started }
+        let witness = Witness(receiver.clone());
+        Self {
+            stack,
+            withings,
+            person,
+            connection,
+            receiver,
+            registered,
+            tables,
+            connections,
+            client,
+            started,
+            _witness: witness,
+        }
     }
 
     /// The stack's name for something: a table, a queue.

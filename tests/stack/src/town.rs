@@ -125,9 +125,7 @@ impl Town {
             expires_in: Duration::from_secs(tokens.expires_in),
         };
         let stack = &self.stack;
-        let seeder =
-            Seeder::new(stack.rim.aws.clone(), &stack.template.place.stack, stack.clock.clone(), stack.dice.clone())
-                .reaching_back(self.depth);
+        let seeder = Seeder::new(&stack.rim, &stack.template.place.stack).reaching_back(self.depth);
         let connection = seeder.connect(&format!("person {userid}"), &consent).await.expect("the tables are there");
         self.withings.subscribe(userid, None, &[], &crate::callback()).expect("the user is there");
         self.connections.push(connection.clone());
@@ -200,9 +198,10 @@ impl Town {
         (watched.revisions, watched.retractions)
     }
 
-    /// Retractions of what was there, seen in the stream.
+    /// What should not have been seen in the stream: retractions of what was there, and records whose events are not as
+    /// their schemas say.
     #[must_use]
-    pub fn wrong_retractions(&self) -> Vec<String> {
+    pub fn wrong_revisions(&self) -> Vec<String> {
         self.watched().violations.clone()
     }
 
@@ -211,7 +210,8 @@ impl Town {
     }
 }
 
-/// Stands where the fan-out would: sees every revision, and asks of each retraction whether the fact is gone.
+/// Stands where the fan-out would: sees every revision, holds its event against the schemas, and asks of each retraction
+/// whether the fact is gone.
 fn watcher(watched: Arc<Mutex<Watched>>, withings: Arc<Simulator>, clock: Arc<dyn Clock>) -> Handler {
     Arc::new(move |payload: Bytes| {
         let event: Value = serde_json::from_slice(&payload).unwrap_or_default();
@@ -220,6 +220,9 @@ fn watcher(watched: Arc<Mutex<Watched>>, withings: Arc<Simulator>, clock: Arc<dy
             let image = &change["dynamodb"]["NewImage"];
             let text = |name: &str| image[name]["S"].as_str().unwrap_or_default();
             watched.revisions += 1;
+            if !image.is_null() {
+                watched.violations.extend(crate::schemas::violations_of_image(image));
+            }
             if text("status") != "entered-in-error" {
                 continue;
             }

@@ -359,7 +359,7 @@ impl Notifier {
         let deadline = Duration::from_millis(self.settings().delivery.timeout_ms);
         let http = Arc::clone(&self.http.read().unwrap_or_else(PoisonError::into_inner));
         // The port keeps the deadline; so does Withings itself.
-        let sending = http.send(Call { request, deadline, body_limit: 4096 });
+        let sending = http.send(Call { request, deadline, body_limit: 4096, stopwatch: None });
         tokio::time::timeout(deadline, sending).await.unwrap_or(Err(HttpError::Timeout))
     }
 }

@@ -14,6 +14,8 @@ pub struct Addresses {
     pub sqs: String,
     /// Secrets Manager.
     pub secrets: String,
+    /// SES.
+    pub mail: String,
 }
 
 /// What a process keeps of this program's own environment.
@@ -38,6 +40,7 @@ pub(super) fn of(
         ("AWS_ENDPOINT_URL_DYNAMODB", &addresses.dynamodb),
         ("AWS_ENDPOINT_URL_SQS", &addresses.sqs),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &addresses.secrets),
+        ("AWS_ENDPOINT_URL_SESV2", &addresses.mail),
         ("AWS_EC2_METADATA_DISABLED", "true"),
         ("AWS_LAMBDA_FUNCTION_NAME", &function.name),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),

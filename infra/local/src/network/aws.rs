@@ -1,5 +1,5 @@
 //! AWS without sockets: the real SDK, its HTTP client replaced by a function that hands each request to
-//! DynamoDB, SQS or Secrets Manager in this process.
+//! DynamoDB, SQS, Secrets Manager or SES in this process.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,10 +16,12 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use local_sqs::Sqs;
 
 use crate::clock::Shown;
 use crate::dynamodb::DynamoDb;
+use crate::mail::{MAIL_PATH, Mail};
 use crate::secrets::Secrets;
 
 /// The services of a stack, in this process.
@@ -31,6 +33,8 @@ pub struct InProcess {
     pub sqs: Arc<Sqs>,
     /// Secrets Manager.
     pub secrets: Secrets,
+    /// SES.
+    pub mail: Mail,
     /// What queue URLs begin with.
     pub sqs_url: String,
     /// How long a call takes: between so many milliseconds and so many, as the dice decides.
@@ -66,6 +70,10 @@ impl InProcess {
         }
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
+        if request.uri().ends_with(MAIL_PATH) {
+            let unreachable = || ConnectorError::io("nobody answers".into());
+            return self.mail.send(body).await.ok_or_else(unreachable).and_then(answered);
+        }
         let (status, body) = if target.starts_with("AmazonSQS.") {
             let answer = self.sqs.handle(target, body, &self.sqs_url).await;
             (answer.status, answer.body)
@@ -79,6 +87,10 @@ impl InProcess {
         let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
         Ok(HttpResponse::new(status, SdkBody::from(body)))
     }
+}
+
+fn answered(answer: http::Response<Bytes>) -> Result<HttpResponse, ConnectorError> {
+    HttpResponse::try_from(answer.map(SdkBody::from)).map_err(|error| ConnectorError::other(error.into(), None))
 }
 
 impl HttpConnector for InProcess {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 
-use super::Host;
+use super::{Flow, Host};
 
 /// What a receiver does with one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +19,39 @@ pub enum Reply {
     Status(u16),
     /// Answers this status with these headers, such as `retry-after`, and this body.
     Full(u16, Vec<(&'static str, String)>, Bytes),
+    /// Answers this status with the request's own headers, one on each line, and its body: as servers do that print what
+    /// they could not handle.
+    Echo(u16),
     /// Does something after a while.
     After(Duration, Box<Reply>),
     /// Breaks the connection, after it has seen the request.
     Reset,
     /// Never answers.
     Hang,
+    /// Refuses the connection.
+    Refused,
+    /// Fails the TLS handshake.
+    Tls,
+    /// Is not to be found: its name stands for nothing.
+    Unresolved,
+    /// Answers 200 at once, and its body comes byte by byte, each after so long, without end.
+    Trickle(Duration),
+    /// Answers 200 with a body of so many bytes.
+    Huge(u64),
 }
 
-/// A request that came in.
+impl Reply {
+    /// Whether a request comes in before this happens.
+    fn sees_the_request(&self) -> bool {
+        match self {
+            Self::Refused | Self::Tls | Self::Unresolved => false,
+            Self::After(_, then) => then.sees_the_request(),
+            _ => true,
+        }
+    }
+}
+
+/// A request, and what was done with it.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// When.
@@ -48,14 +72,14 @@ pub struct Receiver {
 struct Inner {
     script: VecDeque<Reply>,
     otherwise: Reply,
-    seen: Vec<Seen>,
+    sent: Vec<Seen>,
 }
 
 impl Receiver {
     /// A receiver that answers 200 to everything.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let inner = Inner { script: VecDeque::new(), otherwise: Reply::Status(200), seen: Vec::new() };
+        let inner = Inner { script: VecDeque::new(), otherwise: Reply::Status(200), sent: Vec::new() };
         Self { clock, inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -69,15 +93,21 @@ impl Receiver {
         self.lock().otherwise = reply;
     }
 
-    /// Every request so far.
+    /// Every request that came in so far.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
-        self.lock().seen.clone()
+        self.lock().sent.iter().filter(|sent| sent.reply.sees_the_request()).cloned().collect()
     }
 
-    /// Forgets what it saw.
+    /// Every request that was meant for it so far, also those that a failed connection kept away.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Seen> {
+        self.lock().sent.clone()
+    }
+
+    /// Forgets them all.
     pub fn clear(&self) {
-        self.lock().seen.clear();
+        self.lock().sent.clear();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -90,26 +120,47 @@ impl Host for Receiver {
         let reply = {
             let mut inner = self.lock();
             let reply = inner.script.pop_front().unwrap_or_else(|| inner.otherwise.clone());
-            inner.seen.push(Seen { at: self.clock.now(), request, reply: reply.clone() });
+            inner.sent.push(Seen { at: self.clock.now(), request: request.clone(), reply: reply.clone() });
             reply
         };
-        Box::pin(act(reply))
+        Box::pin(act(reply, request))
     }
 }
 
-async fn act(mut reply: Reply) -> Result<Response<Bytes>, HttpError> {
+async fn act(mut reply: Reply, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
     loop {
         match reply {
             Reply::Status(status) => return full(status, Vec::new(), Bytes::new()),
             Reply::Full(status, headers, body) => return full(status, headers, body),
+            Reply::Echo(status) => return full(status, Vec::new(), echo(&request)),
             Reply::After(wait, then) => {
                 tokio::time::sleep(wait).await;
                 reply = *then;
             }
             Reply::Reset => return Err(HttpError::Broken),
             Reply::Hang => std::future::pending::<()>().await,
+            Reply::Refused => return Err(HttpError::Connect),
+            Reply::Tls => return Err(HttpError::Tls),
+            Reply::Unresolved => return Err(HttpError::Resolve),
+            Reply::Trickle(pause) => return flowing(Flow { length: u64::MAX, part: 1, pause }),
+            Reply::Huge(length) => return flowing(Flow { length, part: length, pause: Duration::ZERO }),
         }
     }
+}
+
+fn echo(request: &Request<Bytes>) -> Bytes {
+    let mut text = Vec::new();
+    for (name, value) in request.headers() {
+        text.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\n"].concat());
+    }
+    text.extend_from_slice(request.body());
+    text.into()
+}
+
+fn flowing(flow: Flow) -> Result<Response<Bytes>, HttpError> {
+    let mut response = full(200, Vec::new(), Bytes::new())?;
+    response.extensions_mut().insert(flow);
+    Ok(response)
 }
 
 fn full(status: u16, headers: Vec<(&'static str, String)>, body: Bytes) -> Result<Response<Bytes>, HttpError> {

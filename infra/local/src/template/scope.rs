@@ -19,6 +19,8 @@ pub struct Place {
     pub sqs_url: String,
     /// What function URLs begin with, without a slash at its end.
     pub functions_url: String,
+    /// What parameters are here in place of the template's defaults. Those that a template does not know are passed over.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl Default for Place {
@@ -29,6 +31,7 @@ impl Default for Place {
             account: "000000000000".to_owned(),
             sqs_url: "http://127.0.0.1:9324".to_owned(),
             functions_url: "http://127.0.0.1:8000".to_owned(),
+            parameters: BTreeMap::new(),
         }
     }
 }
@@ -61,7 +64,7 @@ impl<'a> Scope<'a> {
         }
         let mut parameters = BTreeMap::new();
         for (name, parameter) in declared.into_iter().flatten() {
-            let value = match given.get(name) {
+            let value = match given.get(name).or_else(|| place.parameters.get(name)) {
                 Some(value) => value.clone(),
                 None => scalar(&parameter["Default"])
                     .ok_or_else(|| TemplateError::new(format!("Parameters.{name}"), "needs a value"))?,

@@ -21,19 +21,24 @@ fn delivery(now: Timestamp) -> Delivery {
 }
 
 fn waiting(place: Place, next: Timestamp) -> Waiting {
-    Waiting { place, next, cycle: 2, lease_until: Timestamp::default(), wakes: 0 }
+    let at = Try::first(2);
+    Waiting { place, next, at, waits_for: WaitsFor::Schedule, lease_until: Timestamp::default(), wakes: 0 }
 }
 
-/// Plays a delivery whose every try gets `answers(try)`; returns the tries made and how it ended.
-fn play(policy: &RetryPolicy, roll: u64, answers: impl Fn(u32) -> Option<u16>) -> (u32, Step, Duration) {
+fn status(status: u16) -> Reply {
+    Reply::Answer { status, retry_after: None, control: None }
+}
+
+/// Plays a delivery whose every try gets `replies(try)`; returns the tries made, how it ended, and how long it waited.
+fn play(policy: &RetryPolicy, roll: u64, replies: impl Fn(u32) -> Reply) -> (u32, Step, Duration) {
     let (mut made, mut elapsed, mut now) = (0, Duration::ZERO, Try::first(1));
     loop {
         made += 1;
-        match next_step(policy, now, answers(made), &Roll(roll)) {
+        match next_step(policy, now, &replies(made), &Roll(roll)) {
             Step::Again(again) => now = again,
-            Step::Wait { cycle, wait } => {
+            Step::Wait { at, wait, .. } => {
                 elapsed += wait;
-                now = Try::first(cycle);
+                now = at;
             }
             end => return (made, end, elapsed),
         }
@@ -42,29 +47,29 @@ fn play(policy: &RetryPolicy, roll: u64, answers: impl Fn(u32) -> Option<u16>) -
 
 #[test]
 fn an_endpoint_that_never_answers_gets_ten_tries_under_the_withings_policy_and_then_no_more() {
-    let (made, end, elapsed) = play(&RetryPolicy::Withings, 0, |_| None);
+    let (made, end, elapsed) = play(&RetryPolicy::Withings, 0, |_| Reply::Nothing);
     assert_eq!((made, end), (10, Step::Exhausted));
     assert_eq!(elapsed, secs(10 + 120 + 3_720 + 14_580));
 }
 
 #[test]
 fn the_second_try_of_a_cycle_follows_at_once() {
-    let step = next_step(&RetryPolicy::Withings, Try::first(3), Some(500), &Roll(0));
+    let step = next_step(&RetryPolicy::Withings, Try::first(3), &status(500), &Roll(0));
     assert_eq!(step, Step::Again(Try { cycle: 3, number: 2 }));
 }
 
 #[test]
 fn a_try_that_succeeds_is_the_last() {
-    assert_eq!(play(&RetryPolicy::Withings, 0, |made| Some(if made == 4 { 200 } else { 503 })).1, Step::Delivered);
-    assert_eq!(play(&RetryPolicy::Withings, 0, |_| Some(302)).0, 1);
-    assert_eq!(play(&RetryPolicy::StandardWebhooks, 0, |_| Some(302)).1, Step::Exhausted);
+    assert_eq!(play(&RetryPolicy::Withings, 0, |made| status(if made == 4 { 200 } else { 503 })).1, Step::Delivered);
+    assert_eq!(play(&RetryPolicy::Withings, 0, |_| status(302)).0, 1);
+    assert_eq!(play(&RetryPolicy::StandardWebhooks, 0, |_| status(302)).1, Step::Exhausted);
 }
 
 #[test]
 fn a_live_lease_and_a_due_time_in_the_future_both_keep_a_message_waiting() {
     let now = Timestamp::from_secs(1_000);
     let mut delivery = delivery(now);
-    assert_eq!(delivery.look(now), Look::Due(1));
+    assert_eq!(delivery.look(now), Look::Due(Try::first(1)));
     let mut held = waiting(Place::Held, now + secs(5));
     held.lease_until = now + secs(3);
     delivery.state = State::Waiting(held);
@@ -88,7 +93,7 @@ fn a_message_that_meets_a_parked_delivery_can_go_unless_it_may_be_the_keepers_ow
     assert_eq!(look(far), Look::Parked);
     assert_eq!(look(Waiting { lease_until: now + secs(1), ..far }), Look::NotYet(now + secs(91)));
     assert_eq!(look(waiting(Place::Parked, now + secs(90))), Look::NotYet(now + secs(90)));
-    assert_eq!(look(waiting(Place::Parked, now)), Look::Due(2));
+    assert_eq!(look(waiting(Place::Parked, now)), Look::Due(Try::first(2)));
 }
 
 #[test]
@@ -96,19 +101,75 @@ fn the_lease_outlives_every_try_of_a_cycle() {
     assert!(LEASE > DEADLINE * u32::from(RetryPolicy::Withings.tries()) + secs(5));
 }
 
-#[test]
-fn a_delivery_is_held_until_the_numbers_say_park() {
-    let hold = |wait, since, in_flight| hold_or_park(wait, since, in_flight, Cause::Schedule) == Verdict::Hold;
-    assert!(hold(secs(16_200), secs(5_500), 30_000));
-    assert!(!hold(secs(901), secs(0), 30_001) && hold(secs(900), secs(0), 30_001));
-    assert!(!hold(secs(11), secs(0), 60_001) && hold(secs(10), secs(0), 60_001));
-    assert!(hold(secs(10), secs(11 * 3600 - 10), 0) && !hold(secs(11), secs(11 * 3600 - 10), 0));
+fn aged(seconds: u64) -> Alarm {
+    Alarm { age: secs(seconds), receives: 1 }
+}
+
+fn holds(wait: u64, age: u64, in_flight: u64, waits_for: WaitsFor) -> bool {
+    hold_or_park(secs(wait), aged(age), in_flight, Limits::default(), waits_for) == Verdict::Hold
 }
 
 #[test]
-fn a_wait_that_is_no_retry_of_the_schedule_is_always_parked() {
-    for cause in [Cause::RateLimit, Cause::Breaker, Cause::RetryAfter] {
-        assert_eq!(hold_or_park(secs(1), secs(0), 0, cause), Verdict::Park);
+fn a_delivery_is_held_until_the_numbers_say_park() {
+    let hold = |wait, age, in_flight| holds(wait, age, in_flight, WaitsFor::Schedule);
+    assert!(hold(16_200, 5_500, 30_000));
+    assert!(!hold(901, 0, 30_001) && hold(900, 0, 30_001));
+    assert!(!hold(91, 0, 60_001) && hold(90, 0, 60_001) && hold(90, 0, 90_000));
+    assert!(!hold(11, 0, 90_001) && hold(10, 0, 90_001));
+    assert!(hold(100, 11 * 3600 - 100, 0) && !hold(101, 11 * 3600 - 100, 0));
+    assert!(hold(90, 11 * 3600, 0) && !hold(90, 11 * 3600 + 50 * 60 - 89, 0));
+}
+
+#[test]
+fn a_wait_that_is_no_retry_of_the_schedule_is_parked_unless_the_keeper_would_be_late_for_it() {
+    assert!(!holds(1, 0, 0, WaitsFor::Breaker));
+    for waits_for in [WaitsFor::Rate, WaitsFor::RetryAfter] {
+        assert!(holds(90, 0, 0, waits_for) && !holds(91, 0, 0, waits_for), "{waits_for:?}");
+    }
+}
+
+#[test]
+fn a_message_that_was_received_often_is_given_up_for_a_new_one() {
+    let often = Alarm { age: secs(0), receives: MOST_RECEIVES };
+    assert_eq!(hold_or_park(secs(1), often, 0, Limits::default(), WaitsFor::Schedule), Verdict::Park);
+}
+
+#[test]
+fn a_raised_limit_of_the_queue_moves_both_thresholds() {
+    assert_eq!((Limits::default().many(), Limits::default().too_many()), (30_000, 60_000));
+    assert_eq!((Limits::of(1_200).many(), Limits::of(1_200).too_many()), (300, 600));
+}
+
+#[test]
+fn a_receivers_retry_after_only_delays_and_does_not_change_the_number_of_tries() {
+    let busy = |seconds| Reply::Answer { status: 429, retry_after: Some(secs(seconds)), control: None };
+    let policy = RetryPolicy::Withings;
+    let first = Try::first(1);
+    let again = Try { number: 2, ..first };
+    let wait = |at, wait, waits_for| Step::Wait { at, wait: secs(wait), waits_for };
+    assert_eq!(next_step(&policy, first, &busy(30), &Roll(0)), wait(again, 30, WaitsFor::RetryAfter));
+    assert_eq!(next_step(&policy, again, &busy(5), &Roll(0)), wait(Try::first(2), 10, WaitsFor::Schedule));
+    assert_eq!(next_step(&policy, again, &busy(60), &Roll(0)), wait(Try::first(2), 60, WaitsFor::RetryAfter));
+    assert_eq!(play(&policy, 0, |_| busy(4 * 3600)).0, 10);
+}
+
+#[test]
+fn gone_ends_it_and_abort_ends_this_one_but_what_was_taken_was_taken() {
+    let policy = RetryPolicy::Withings;
+    let step = |status, control| {
+        next_step(&policy, Try::first(1), &Reply::Answer { status, retry_after: None, control }, &Roll(0))
+    };
+    assert_eq!(step(410, None), Step::Stopped);
+    assert_eq!(step(500, Some(Control::Disable)), Step::Stopped);
+    assert_eq!(step(500, Some(Control::AbortMessage)), Step::Aborted);
+    assert_eq!(step(200, Some(Control::Disable)), Step::Delivered);
+    assert_eq!(next_step(&policy, Try::first(1), &Reply::Taken, &Roll(0)), Step::Delivered);
+}
+
+#[test]
+fn what_a_delivery_waits_for_reads_back_as_it_was_written() {
+    for one in [WaitsFor::Schedule, WaitsFor::Rate, WaitsFor::Breaker, WaitsFor::RetryAfter] {
+        assert_eq!(WaitsFor::parse(one.as_str()), Some(one));
     }
 }
 
@@ -145,7 +206,7 @@ fn three_days_are_enough_for_withings_and_the_longer_standard_schedule_gets_its_
     let now = Timestamp::from_secs(0);
     let old = |hours: u64, policy: &RetryPolicy| delivery(now).is_expired(policy, now + secs(hours * 3600 + 1));
     assert!(!old(71, &RetryPolicy::Withings) && old(72, &RetryPolicy::Withings));
-    assert!(!old(84, &RetryPolicy::StandardWebhooks) && old(120, &RetryPolicy::StandardWebhooks));
+    assert!(!old(120, &RetryPolicy::StandardWebhooks) && old(121, &RetryPolicy::StandardWebhooks));
 }
 
 proptest! {
@@ -154,7 +215,7 @@ proptest! {
         waits in prop::collection::vec(1_u32..=86_400, 0..=20), roll: u64,
     ) {
         for policy in [RetryPolicy::Withings, RetryPolicy::StandardWebhooks, RetryPolicy::Custom(Custom::new(waits.clone()).unwrap())] {
-            let (made, end, elapsed) = play(&policy, roll, |_| Some(500));
+            let (made, end, elapsed) = play(&policy, roll, |_| status(500));
             prop_assert_eq!(made, u32::from(policy.cycles()) * u32::from(policy.tries()));
             prop_assert_eq!(end, Step::Exhausted);
             let now = Timestamp::from_secs(0);
@@ -164,18 +225,30 @@ proptest! {
 
     #[test]
     fn more_in_flight_a_longer_wait_or_an_older_message_never_turns_park_into_hold(
-        wait in 0_u64..50_000, since in 0_u64..50_000, in_flight in 0_u64..130_000,
+        wait in 0_u64..50_000, age in 0_u64..50_000, in_flight in 0_u64..130_000,
         more in (0_u64..50_000, 0_u64..50_000, 0_u64..130_000),
     ) {
-        let less = hold_or_park(secs(wait), secs(since), in_flight, Cause::Schedule);
-        let more = hold_or_park(secs(wait + more.0), secs(since + more.1), in_flight + more.2, Cause::Schedule);
-        prop_assert!(less == Verdict::Hold || more == Verdict::Park);
+        let less = holds(wait, age, in_flight, WaitsFor::Schedule);
+        let more = holds(wait + more.0, age + more.1, in_flight + more.2, WaitsFor::Schedule);
+        prop_assert!(less || !more);
     }
 
     #[test]
-    fn what_is_held_always_ends_within_the_twelve_hours_of_a_message(wait in 0_u64..90_000, since in 0_u64..50_000, in_flight: u64) {
-        if hold_or_park(secs(wait), secs(since), in_flight, Cause::Schedule) == Verdict::Hold {
-            prop_assert!(wait + since <= 11 * 3600);
+    fn what_is_held_always_ends_within_the_twelve_hours_of_a_message(wait in 0_u64..90_000, age in 0_u64..50_000, in_flight: u64) {
+        if holds(wait, age, in_flight, WaitsFor::Schedule) {
+            prop_assert!(wait + age < 12 * 3600);
+        }
+    }
+
+    #[test]
+    fn every_try_comes_before_the_expiry_even_if_every_answer_asks_for_the_longest_time(
+        waits in prop::collection::vec(1_u32..=86_400, 0..=20), roll: u64,
+    ) {
+        for policy in [RetryPolicy::Withings, RetryPolicy::StandardWebhooks, RetryPolicy::Custom(Custom::new(waits.clone()).unwrap())] {
+            let asks = Reply::Answer { status: 503, retry_after: Some(LONGEST_RETRY_AFTER), control: None };
+            let (made, _, elapsed) = play(&policy, roll, |_| asks);
+            prop_assert_eq!(made, u32::from(policy.cycles()) * u32::from(policy.tries()));
+            prop_assert!(elapsed < life(&policy) && life(&policy) <= LONGEST_LIFE);
         }
     }
 

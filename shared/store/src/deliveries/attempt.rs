@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
-use afferent_domain::delivery::{KEPT, Key, LIFE};
+use afferent_domain::delivery::{Key, LONGEST_LIFE};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
@@ -22,8 +22,23 @@ pub struct Attempt {
     pub number: u16,
     /// How long it took.
     pub duration: Duration,
+    /// How long its parts took, as far as it came.
+    pub phases: Phases,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+/// How long the parts of a try took; `None` for one that it did not come to, or that a connection used again did not need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Resolving the host's name.
+    pub resolve: Option<Duration>,
+    /// Connecting, TLS included.
+    pub connect: Option<Duration>,
+    /// From the request to the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// Reading the body.
+    pub body: Option<Duration>,
 }
 
 /// What came of a try.
@@ -33,15 +48,25 @@ pub enum Outcome {
     Answered {
         /// Its status code.
         status: u16,
+        /// Its headers, redacted, each as `name: value`.
+        headers: Vec<String>,
         /// The beginning of its body, redacted.
         excerpt: String,
         /// Whether the body was longer than what was read of it.
         truncated: bool,
     },
+    /// The customer's queue took it.
+    Queued {
+        /// SQS's id of the message.
+        message: String,
+    },
     /// No answer, and the class of the error.
     Unanswered {
-        /// `resolve`, `connect`, `tls`, `timeout`, `broken` or `request`.
+        /// `resolve`, `refused: ` and the rule, `unreachable`, `connect`, `tls`, `timeout`, `broken` or `request`; of a
+        /// queue what SQS calls it.
         error: String,
+        /// Whose fault it is: `receiver`, `network` or `ours`.
+        fault: String,
     },
 }
 
@@ -58,7 +83,7 @@ impl Deliveries {
                 .client
                 .put_item()
                 .table_name(&self.table)
-                .set_item(Some(write_attempt(key, number, attempt)))
+                .set_item(Some(write_attempt(key, number, attempt, self.kept)))
                 .condition_expression("attribute_not_exists(event)")
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
                 .send()
@@ -84,7 +109,7 @@ impl Deliveries {
     /// # Errors
     /// DynamoDB failed, or an item is not one of ours.
     pub async fn attempts(&self, key: &Key) -> Result<Vec<(u32, Attempt)>, StoreError> {
-        let answer = self
+        let items = self
             .client
             .query()
             .table_name(&self.table)
@@ -93,10 +118,11 @@ impl Deliveries {
             .expression_attribute_names("#item", "item")
             .expression_attribute_values(":event", s(key.event.as_str()))
             .expression_attribute_values(":prefix", s(format!("{}#", key.endpoint)))
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
-        answer.items().iter().map(read_attempt).collect()
+            .into_paginator()
+            .items()
+            .send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::failed("Query"))?;
+        items.iter().map(read_attempt).collect()
     }
 }
 
@@ -105,7 +131,7 @@ fn attempt_key(key: &Key, number: u32) -> String {
     format!("{}#{number:04}", key.endpoint)
 }
 
-fn write_attempt(key: &Key, number: u32, attempt: &Attempt) -> Item {
+fn write_attempt(key: &Key, number: u32, attempt: &Attempt, kept: Duration) -> Item {
     let mut item = Item::from([
         ("event".to_owned(), s(key.event.as_str())),
         ("item".to_owned(), s(attempt_key(key, number))),
@@ -114,15 +140,25 @@ fn write_attempt(key: &Key, number: u32, attempt: &Attempt) -> Item {
         ("try".to_owned(), n(attempt.number)),
         ("duration_ms".to_owned(), n(attempt.duration.as_millis())),
         // The delivery outlives none of its attempts: they expire after it.
-        ("expires_at".to_owned(), n((attempt.at + KEPT + LIFE + LIFE).as_secs())),
+        ("expires_at".to_owned(), n((attempt.at + kept + LONGEST_LIFE).as_secs())),
     ]);
+    let Phases { resolve, connect, first_byte, body } = attempt.phases;
+    for (name, phase) in PHASES.into_iter().zip([resolve, connect, first_byte, body]) {
+        if let Some(phase) = phase {
+            item.insert(name.to_owned(), n(phase.as_millis()));
+        }
+    }
     match &attempt.outcome {
-        Outcome::Answered { status, excerpt, truncated } => item.extend([
+        Outcome::Queued { message } => item.extend([("message".to_owned(), s(message))]),
+        Outcome::Answered { status, headers, excerpt, truncated } => item.extend([
             ("status".to_owned(), n(status)),
+            ("headers".to_owned(), AttributeValue::L(headers.iter().map(s).collect())),
             ("excerpt".to_owned(), s(excerpt)),
             ("truncated".to_owned(), AttributeValue::Bool(*truncated)),
         ]),
-        Outcome::Unanswered { error } => item.extend([("error".to_owned(), s(error))]),
+        Outcome::Unanswered { error, fault } => {
+            item.extend([("error".to_owned(), s(error)), ("fault".to_owned(), s(fault))]);
+        }
     }
     item
 }
@@ -136,10 +172,12 @@ fn read_attempt(item: &Item) -> Result<(u32, Attempt), StoreError> {
     let read = Reading::new(TABLE, item);
     let wrong = || StoreError::Item { table: TABLE, attribute: "item".to_owned() };
     let (_, number) = read.text("item")?.rsplit_once('#').ok_or_else(wrong)?;
-    let outcome = match read.maybe_text("error") {
-        Some(error) => Outcome::Unanswered { error: error.to_owned() },
-        None => Outcome::Answered {
+    let outcome = match (read.maybe_text("error"), read.maybe_text("message")) {
+        (Some(error), _) => Outcome::Unanswered { error: error.to_owned(), fault: read.text("fault")?.to_owned() },
+        (None, Some(message)) => Outcome::Queued { message: message.to_owned() },
+        (None, None) => Outcome::Answered {
             status: read.number("status")?,
+            headers: texts(item, "headers"),
             excerpt: read.text("excerpt")?.to_owned(),
             truncated: item.get("truncated").is_some_and(|flag| flag.as_bool() == Ok(&true)),
         },
@@ -149,7 +187,20 @@ fn read_attempt(item: &Item) -> Result<(u32, Attempt), StoreError> {
         cycle: read.number("cycle")?,
         number: read.number("try")?,
         duration: Duration::from_millis(read.number("duration_ms")?),
+        phases: {
+            let [resolve, connect, first_byte, body] =
+                PHASES.map(|name| read.maybe_number(name).map(Duration::from_millis));
+            Phases { resolve, connect, first_byte, body }
+        },
         outcome,
     };
     Ok((number.parse().map_err(|_| wrong())?, attempt))
+}
+
+/// The attributes of [`Phases`], in their order.
+const PHASES: [&str; 4] = ["resolve_ms", "connect_ms", "first_byte_ms", "body_ms"];
+
+fn texts(item: &Item, name: &str) -> Vec<String> {
+    let list = item.get(name).and_then(|value| value.as_l().ok()).map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(|value| value.as_s().ok().cloned()).collect()
 }

@@ -1,13 +1,15 @@
 //! The item of a delivery.
 
+use std::time::Duration;
+
 use afferent_domain::Timestamp;
-use afferent_domain::delivery::{Delivery, End, KEPT, Key, Place, State, Waiting};
+use afferent_domain::delivery::{Delivery, End, Key, Place, State, Try, Waiting, WaitsFor};
 
 use super::TABLE;
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
 
-pub(super) fn write(delivery: &Delivery) -> Item {
+pub(super) fn write(delivery: &Delivery, kept: Duration) -> Item {
     let mut item = Item::from([
         ("event".to_owned(), s(delivery.key.event.as_str())),
         ("item".to_owned(), s(delivery.key.endpoint.as_str())),
@@ -16,14 +18,20 @@ pub(super) fn write(delivery: &Delivery) -> Item {
         ("sequence".to_owned(), n(delivery.sequence)),
         ("type".to_owned(), s(&delivery.event_type)),
         ("created_ms".to_owned(), n(delivery.created.as_millis())),
+        ("since_ms".to_owned(), n(delivery.since.as_millis())),
         ("attempts".to_owned(), n(delivery.attempts)),
         ("claims".to_owned(), n(delivery.claims)),
         ("state".to_owned(), s(delivery.state.as_str())),
     ]);
+    if let Some(trace) = &delivery.trace {
+        item.insert("trace".to_owned(), s(trace));
+    }
     match &delivery.state {
         State::Waiting(waiting) => item.extend([
             ("next_ms".to_owned(), n(waiting.next.as_millis())),
-            ("cycle".to_owned(), n(waiting.cycle)),
+            ("cycle".to_owned(), n(waiting.at.cycle)),
+            ("try".to_owned(), n(waiting.at.number)),
+            ("waits_for".to_owned(), s(waiting.waits_for.as_str())),
             ("lease_ms".to_owned(), n(waiting.lease_until.as_millis())),
             ("wakes".to_owned(), n(waiting.wakes)),
             ("due_shard".to_owned(), s(delivery.key.due_shard())),
@@ -32,7 +40,7 @@ pub(super) fn write(delivery: &Delivery) -> Item {
         State::Ended { reason, at, .. } => item.extend([
             ("reason".to_owned(), s(reason)),
             ("ended_ms".to_owned(), n(at.as_millis())),
-            ("expires_at".to_owned(), n((*at + KEPT).as_secs())),
+            ("expires_at".to_owned(), n((*at + kept).as_secs())),
         ]),
     }
     item
@@ -45,7 +53,9 @@ pub(super) fn read(item: &Item) -> Result<Delivery, StoreError> {
         Ok::<_, StoreError>(State::Waiting(Waiting {
             place,
             next: instant("next_ms")?,
-            cycle: item.number("cycle")?,
+            at: Try { cycle: item.number("cycle")?, number: item.number("try")? },
+            waits_for: WaitsFor::parse(item.text("waits_for")?)
+                .ok_or_else(|| StoreError::Item { table: TABLE, attribute: "waits_for".to_owned() })?,
             lease_until: instant("lease_ms")?,
             wakes: item.number("wakes")?,
         }))
@@ -69,6 +79,8 @@ pub(super) fn read(item: &Item) -> Result<Delivery, StoreError> {
         sequence: item.number("sequence")?,
         event_type: item.text("type")?.to_owned(),
         created: instant("created_ms")?,
+        since: instant("since_ms")?,
+        trace: item.maybe_text("trace").map(str::to_owned),
         attempts: item.number("attempts")?,
         claims: item.number("claims")?,
         state,

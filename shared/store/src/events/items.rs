@@ -2,10 +2,11 @@
 
 use afferent_domain::Timestamp;
 use afferent_domain::event::Event;
-use afferent_domain::id::{EventId, RecordId, UserId};
+use afferent_domain::id::{EndpointId, EventId, RecordId, UserId};
+use afferent_domain::record::SyncKind;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{FAILURES, Failure, KEPT, TABLE};
+use super::{DIRECTORY, FAILURES, Failure, KEPT, TABLE};
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
 
@@ -17,6 +18,7 @@ pub(super) struct Marker {
     pub(super) rev: u32,
     pub(super) event: EventId,
     pub(super) sequence: u64,
+    pub(super) at: Timestamp,
 }
 
 impl Marker {
@@ -26,12 +28,13 @@ impl Marker {
             rev: item.number("sequence")?,
             event: item.text("event")?.into(),
             sequence: item.number("event_sequence")?,
+            at: Timestamp::from_millis(item.number("at_ms")?),
         })
     }
 }
 
-pub(super) fn event_item(event: &Event, expires: &AttributeValue) -> Item {
-    Item::from([
+pub(super) fn event_item(event: &Event, now: Timestamp, expires: &AttributeValue) -> Item {
+    let mut item = Item::from([
         ("journal".to_owned(), s(event.user.as_str())),
         ("sequence".to_owned(), n(event.sequence)),
         ("event".to_owned(), s(event.id.as_str())),
@@ -39,22 +42,80 @@ pub(super) fn event_item(event: &Event, expires: &AttributeValue) -> Item {
         ("time_ms".to_owned(), n(event.time.as_millis())),
         ("record".to_owned(), s(event.record.as_str())),
         ("rev".to_owned(), n(event.rev)),
+        ("synckind".to_owned(), s(synckind_text(event.synckind))),
+        ("at_ms".to_owned(), n(now.as_millis())),
         ("body".to_owned(), s(&event.body)),
         ("expires_at".to_owned(), expires.clone()),
+    ]);
+    if let Some(about) = &event.about {
+        item.insert("about".to_owned(), s(about.as_str()));
+    }
+    if event.test {
+        item.insert("test".to_owned(), AttributeValue::Bool(true));
+    }
+    item
+}
+
+const fn synckind_text(synckind: SyncKind) -> &'static str {
+    match synckind {
+        SyncKind::Live => "live",
+        SyncKind::Backfill => "backfill",
+    }
+}
+
+/// What an event's item says besides its text.
+pub(super) struct Kind {
+    pub(super) synckind: SyncKind,
+    pub(super) about: Option<EndpointId>,
+    pub(super) test: bool,
+}
+
+pub(super) fn read_kind(item: &Item) -> Kind {
+    let reading = Reading::new(TABLE, item);
+    let backfill = reading.maybe_text("synckind") == Some(synckind_text(SyncKind::Backfill));
+    Kind {
+        synckind: if backfill { SyncKind::Backfill } else { SyncKind::Live },
+        about: reading.maybe_text("about").map(EndpointId::from),
+        test: item.get("test").is_some_and(|flag| flag.as_bool() == Ok(&true)),
+    }
+}
+
+/// The item that makes a journal findable: its number is a hash of the user, 120 bits of the 38 digits that a number of
+/// DynamoDB has.
+pub(super) fn directory_item(user: &UserId) -> Item {
+    Item::from([
+        ("journal".to_owned(), s(DIRECTORY)),
+        ("sequence".to_owned(), n(directory_number(user))),
+        ("user".to_owned(), s(user.as_str())),
     ])
 }
 
-pub(super) fn marker_item(event: &Event, expires: &AttributeValue) -> Item {
+pub(super) fn directory_number(user: &UserId) -> u128 {
+    let text = RecordId::derive(&["journal", user.as_str()]);
+    let letters = text.as_str().trim_start_matches(RecordId::PREFIX).bytes();
+    // A derived id is 26 letters of five bits; the last 24 are 120.
+    letters.skip(2).fold(0, |number: u128, letter| number << 5 | u128::from(letter_value(letter)))
+}
+
+/// The value of a letter of Crockford's base 32.
+fn letter_value(letter: u8) -> u8 {
+    let position = b"0123456789abcdefghjkmnpqrstvwxyz".iter().position(|one| *one == letter);
+    position.and_then(|position| u8::try_from(position).ok()).unwrap_or(0)
+}
+
+pub(super) fn marker_item(event: &Event, now: Timestamp, expires: &AttributeValue) -> Item {
     Item::from([
         ("journal".to_owned(), s(marker_journal(&event.user, &event.record))),
         ("sequence".to_owned(), n(event.rev)),
         ("event".to_owned(), s(event.id.as_str())),
         ("event_sequence".to_owned(), n(event.sequence)),
+        ("at_ms".to_owned(), n(now.as_millis())),
         ("expires_at".to_owned(), expires.clone()),
     ])
 }
 
 pub(crate) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError> {
+    let Kind { synckind, about, test } = read_kind(item);
     let item = Reading::new(TABLE, item);
     Ok(Event {
         id: item.text("event")?.into(),
@@ -64,6 +125,9 @@ pub(crate) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError
         time: Timestamp::from_millis(item.number("time_ms")?),
         record: item.text("record")?.into(),
         rev: item.number("rev")?,
+        synckind,
+        about,
+        test,
         body: item.text("body")?.to_owned(),
     })
 }

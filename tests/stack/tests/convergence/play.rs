@@ -146,7 +146,7 @@ pub async fn play(seed: u64) -> Verdict {
     };
     let mut violations = differences;
     violations.extend(town.line.violations());
-    violations.extend(town.wrong_retractions());
+    violations.extend(town.wrong_revisions());
     violations.extend(ends(&town).await);
     Verdict { counts, violations, log: history.log().to_vec() }
 }

@@ -333,17 +333,17 @@ async fn series_come_on_request_after_their_summaries_and_are_flagged_too() {
     // Older than what is read because the person has just connected.
     let to = now(&rig) - 240 * HOUR;
     let ask = |details| Ask::of(&Scopes::default(), to - 360 * HOUR, to, details);
-    let without = RunId::from("run_without");
+    let without = RunId::derive(&["without"]);
     rig.connections.begin_run(&rig.connection, &without, ask(false), to).await.unwrap();
     assert_eq!(ended(&rig, &without, HOUR).await.state, State::Done);
     let series = |records: &[Record]| records.iter().filter(|record| record.series.is_some()).count();
     assert_eq!(series(&records(&rig).await), 0);
-    let with = RunId::from("run_with");
+    let with = RunId::derive(&["with"]);
     rig.connections.begin_run(&rig.connection, &with, ask(true), to).await.unwrap();
     assert_eq!(ended(&rig, &with, HOUR).await.state, State::Done);
     let all = records(&rig).await;
     assert!(series(&all) > 0);
-    let others = all.iter().filter(|record| record.series.is_some() && record.run.as_deref() != Some("run_with"));
+    let others = all.iter().filter(|record| record.series.is_some() && record.run.as_deref() != Some(with.as_str()));
     let others: Vec<_> = others.map(|record| (&record.source.service, &record.kind, &record.run, record.rev)).collect();
     assert!(others.is_empty(), "{others:?}");
 }

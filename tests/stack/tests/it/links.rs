@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use afferent_domain::connection::{Scopes, State};
+use afferent_domain::id::{ConnectionId, UserId};
 use afferent_domain::record::Record;
 use afferent_domain::secret::Secret;
 use afferent_local::Setup;
@@ -258,8 +259,8 @@ async fn a_notification_that_came_before_its_person_connected_is_satisfied_after
     let (access, refresh) = (seal(tokens.access_token), seal(tokens.refresh_token));
     let pair = Pair { access, refresh, expires: at + HOUR, refreshed: at };
     let connection = Connection {
-        id: "con_other".into(),
-        user: "usr_other".into(),
+        id: ConnectionId::derive(&["other"]),
+        user: UserId::derive(&["other"]),
         account: account.clone(),
         connected: at,
         first_connected: at,

@@ -1,0 +1,133 @@
+//! The due index: what waits, by when something should happen.
+
+use afferent_domain::Timestamp;
+use afferent_domain::delivery::{Key, Place, kept_back_shard};
+use afferent_domain::id::EndpointId;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+
+use super::{Deliveries, Kept, TABLE, kept};
+use crate::StoreError;
+use crate::item::{Reading, n, s};
+
+const BY_DUE: &str = "by_due";
+
+/// A delivery as the due index shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Which.
+    pub key: Key,
+    /// When something should have happened.
+    pub due: Timestamp,
+    /// Whether it is parked: then nobody holds it, and it has no message.
+    pub parked: bool,
+    /// The trace that its next message carries.
+    pub trace: Option<String>,
+}
+
+impl Deliveries {
+    /// What of one shard was due by `overdue`, the longest ago first, at most `most`. The index may be a moment behind.
+    /// An entry that cannot be read is logged and left out: it must not stop the others.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn overdue(&self, shard: &str, overdue: Timestamp, most: usize) -> Result<Vec<Due>, StoreError> {
+        let query =
+            self.shard(shard, "due_ms <= :overdue").expression_attribute_values(":overdue", n(overdue.as_millis()));
+        first(query.limit(page(most)), most).await
+    }
+
+    /// What of one shard is parked and due after `from` up to `ahead`, the next first, at most `most`.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn parked(
+        &self,
+        shard: &str,
+        from: Timestamp,
+        ahead: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        let query = self
+            .shard(shard, "due_ms BETWEEN :from AND :ahead")
+            .filter_expression("#state = :parked")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":parked", s(Place::Parked.as_str()))
+            .expression_attribute_values(":from", n(from.as_millis()))
+            .expression_attribute_values(":ahead", n(ahead.as_millis()));
+        first(query, most).await
+    }
+
+    /// What the breaker of `endpoint` keeps back, as far as it expires by `until`, the oldest first, at most `most`.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn kept_back(
+        &self,
+        endpoint: &EndpointId,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        let query = self
+            .shard(&kept_back_shard(endpoint), "due_ms <= :until")
+            .expression_attribute_values(":until", n(until.as_millis()));
+        first(query.limit(page(most)), most).await
+    }
+
+    /// Notes that a message was sent for a waiting delivery: it is queued, in the index among what falls due by itself,
+    /// and not looked at before `look_again`. Does nothing if its due time is no longer `due`.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn woken(&self, key: &Key, due: Timestamp, look_again: Timestamp) -> Result<Kept, StoreError> {
+        let update = self
+            .update(key)
+            .update_expression("SET #state = :queued, due_shard = :shard, due_ms = :again ADD wakes :one")
+            .condition_expression("due_ms = :due")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":queued", s(Place::Queued.as_str()))
+            .expression_attribute_values(":shard", s(key.due_shard()))
+            .expression_attribute_values(":again", n(look_again.as_millis()))
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":due", n(due.as_millis()));
+        kept(update.send().await)
+    }
+
+    fn shard(&self, shard: &str, condition: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_DUE)
+            .key_condition_expression(format!("due_shard = :shard AND {condition}"))
+            .expression_attribute_values(":shard", s(shard))
+    }
+}
+
+/// No more is read, and paid for, than is wanted.
+fn page(most: usize) -> i32 {
+    i32::try_from(most.clamp(1, 1_000)).unwrap_or(1_000)
+}
+
+async fn first(query: QueryFluentBuilder, most: usize) -> Result<Vec<Due>, StoreError> {
+    let mut items = query.into_paginator().items().send();
+    let mut all = Vec::new();
+    while all.len() < most {
+        let Some(item) = items.next().await else { break };
+        let item = item.map_err(StoreError::failed("Query"))?;
+        let entry = Reading::new(TABLE, &item);
+        match read(entry) {
+            Ok(due) => all.push(due),
+            Err(error) => {
+                let (event, item) = (entry.maybe_text("event"), entry.maybe_text("item"));
+                tracing::error!(%error, event, item, "an entry of the due index cannot be read");
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn read(entry: Reading<'_>) -> Result<Due, StoreError> {
+    let key = Key { event: entry.text("event")?.into(), endpoint: entry.text("item")?.into() };
+    let parked = entry.maybe_text("state") == Some(Place::Parked.as_str());
+    let trace = entry.maybe_text("trace").map(str::to_owned);
+    Ok(Due { key, due: Timestamp::from_millis(entry.number("due_ms")?), parked, trace })
+}
