@@ -187,13 +187,16 @@ impl World {
         self.simulation.pause("fanout");
     }
 
-    /// Until everything ended; four days at most, longer than any wait. What the dead endpoint missed is asked for again.
+    /// Until everything ended and a sweep that nothing disturbed is through; four days at most, longer than any wait. A
+    /// sweep of the troubled time may go on for another day, and if it could not compare something the next one begins
+    /// where it did. What the dead endpoint missed is asked for again.
     pub async fn settle(&self) {
+        let quiet = self.now();
         // The next sweep, and whatever a crash left to the due index.
         tokio::time::sleep(25 * HOUR).await;
         self.begin(DEAD, Kind::Recover, self.endpoints[DEAD].created_ms).await;
         for _ in 0..96 {
-            if self.is_settled().await {
+            if self.is_settled().await && self.events.sweeping().await.unwrap().through > quiet {
                 return;
             }
             tokio::time::sleep(HOUR).await;
