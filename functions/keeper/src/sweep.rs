@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 
 use crate::Keeper;
 
-/// How far back the first pass looks: a day, and two hours for a run that comes late.
-const FIRST: Duration = Duration::from_secs(26 * 3600);
+/// How far back the first pass looks: two days, because the first run of all may have failed before it could say where it
+/// began, and two hours for one that comes late.
+const FIRST: Duration = Duration::from_secs(50 * 3600);
 
 /// How much of the pass before is compared again: a change is stamped before it is written.
 const OVERLAP: Duration = Duration::from_secs(2 * 3600);

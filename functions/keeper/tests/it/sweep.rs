@@ -98,7 +98,7 @@ async fn a_pass_in_which_something_could_not_be_read_is_made_again() {
 #[tokio::test(start_paused = true)]
 async fn also_the_very_first_pass_is_made_again_from_its_beginning() {
     let stack = Stack::start().await;
-    stack.put_record("usr_1", "rec_1", Duration::from_secs(20 * 3600)).await;
+    stack.put_record("usr_1", "rec_1", Duration::from_secs(40 * 3600)).await;
     stack.simulation.dynamodb.faults().next(Fault::Failed, "Query", "by_change", 4 * 10_000);
     assert!(stack.keeper.handle(json!({"task": "daily"})).await.is_err());
     stack.simulation.dynamodb.faults().clear();
