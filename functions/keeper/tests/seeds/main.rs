@@ -36,8 +36,8 @@ async fn play(seed: u64) -> Found {
 
 #[tokio::test(start_paused = true)]
 async fn every_change_is_delivered_whatever_fails_doubles_or_dies_on_the_way() {
-    // A quarter of a minute, and more where other tests run beside it. `make soak` asks for more.
-    let seeds: u64 = std::env::var("SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
+    // Half a minute, and more where other tests run beside it. `make soak` asks for more.
+    let seeds: u64 = std::env::var("SEEDS").map_or(10, |seeds| seeds.parse().unwrap());
     let first: u64 = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
     let mut all = Found::default();
     for seed in first..first + seeds {
