@@ -111,6 +111,10 @@ ids! {
     RunId "run_";
     /// A job on the deliveries of an endpoint.
     JobId "job_";
+    /// A key to the API.
+    KeyId "key_";
+    /// The erasure of a person.
+    ErasureId "ers_";
 }
 
 impl UserId {

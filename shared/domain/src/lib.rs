@@ -16,6 +16,7 @@ pub mod event;
 pub mod exact;
 pub mod excerpt;
 pub mod filter;
+pub mod grant;
 pub mod health;
 pub mod id;
 pub mod job;

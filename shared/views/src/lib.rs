@@ -1,0 +1,1 @@
+//! Records as their readers want them: series, summaries, tables.
