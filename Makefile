@@ -21,6 +21,9 @@ PARAMETERS ?=
 # How many seeds `make soak` runs of each kind.
 SEEDS ?= 1000
 
+# Another browser for `screenshots` than the one that npm brings.
+CHROMIUM ?=
+
 PYTHON ?= python3
 FUNCTIONS := ingest fetcher fanout dispatcher keeper api
 DENY_VERSION := 0.20.2
@@ -60,6 +63,8 @@ test: needs-python needs-node binaries ## All tests
 	$(PYTEST) infra/checks
 	$(PYTEST) tests/downstream
 	$(PYTEST) tests/receivers
+	$(PYTEST) tests/fhir
+	$(PYTEST) tests/api
 	$(PYTEST) tests/conformance
 
 .PHONY: e2e
@@ -80,12 +85,22 @@ bench: bootstraps ## The benchmarks, as a table with ratios; also target/bench.j
 	cargo build --locked --release --bins -p bench
 	target/release/bench
 
+.PHONY: cost
+cost: needs-rust ## What a million notifications would cost on AWS, and a month at rest, line by line
+	cargo run --locked --quiet -p cost
+
 .PHONY: soak
-soak: needs-rust ## The long seeded runs: what each seed found, and all of them together (SEEDS=1000)
+soak: needs-python binaries ## The long seeded runs: what each seed found, and all of them together (SEEDS=1000)
 	SEEDS=$(SEEDS) cargo test --locked -p keeper --test seeds -- --nocapture
 	FULL=1 cargo test --locked --release -p stack-tests --test it waiting -- --nocapture
 	SEEDS=$(SEEDS) cargo test --locked -p stack-tests --test convergence -- --nocapture
 	CALLS=10000 cargo test --locked -p stack-tests --test it budget::a_ -- --nocapture
+	CASES=100 $(PYTEST) tests/api -k properties
+
+# Outside the gate: it needs a Chromium, which npm brings for Linux on x86-64.
+.PHONY: screenshots
+screenshots: binaries tests/screenshots/node_modules ## Take the pictures of docs/images in a browser (CHROMIUM=/path/to/another)
+	CHROMIUM="$(CHROMIUM)" node tests/screenshots/shoot.mjs
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Check
@@ -164,7 +179,7 @@ needs-node: tests/receivers/node_modules
 .venv/bin/python:
 	@if ! command -v $(PYTHON) >/dev/null || ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
 		echo "Python 3.11 or later is needed, as $(PYTHON); or name it: PYTHON=/path/to/python3.12" >&2
-		echo "(run, demo, bench and soak do without Python)" >&2
+		echo "(run, demo and bench do without Python)" >&2
 		exit 1
 	fi
 	echo "making .venv"
@@ -175,12 +190,12 @@ needs-node: tests/receivers/node_modules
 	touch $@
 
 # The libraries that receivers in Node use. (What they say of Node's version is more than what they need of it.)
-tests/receivers/node_modules: tests/receivers/package.json tests/receivers/package-lock.json
+tests/receivers/node_modules tests/screenshots/node_modules: %/node_modules: %/package.json %/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-		echo "Node.js 20 or later is needed, with npm (run, demo, bench and soak do without)" >&2
+		echo "Node.js 20 or later is needed, with npm (run, demo and bench do without)" >&2
 		exit 1
 	fi
-	cd tests/receivers && npm ci --no-audit --no-fund --loglevel=error
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
 	touch node_modules
 
 .venv/build: infra/requirements.txt | .venv/bin/python
@@ -203,6 +218,6 @@ constraints: ## Pin anew what the Python requirements need in turn
 
 .PHONY: clean
 clean: ## Remove what was built and installed
-	rm -rf target .venv .tools tests/receivers/node_modules
+	rm -rf target .venv .tools tests/receivers/node_modules tests/screenshots/node_modules
 
 .ONESHELL:

@@ -14,7 +14,7 @@ STREAM = {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetR
 TABLE_USERS = {
     "RecordsTable": {"fetcher", "fanout", "keeper", "api"},
     "EventsTable": {"fanout", "dispatcher", "keeper", "api"},
-    "DeliveriesTable": {"fanout", "dispatcher", "keeper"},
+    "DeliveriesTable": {"fanout", "dispatcher", "keeper", "api"},
     "NotificationsTable": {"fetcher", "keeper", "api"},
     "ConnectionsTable": {"fetcher", "keeper", "api"},
     "EndpointsTable": {"fanout", "dispatcher", "keeper", "api"},

@@ -204,11 +204,11 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object]]] = {
     ),
     "a table that no variable names": (
         "a_role_reaches_what_the_variables_name_and_nothing_else",
-        lambda t: statement(t, "ApiRole", "Lists")["Resource"].append({"Fn::GetAtt": "DeliveriesTable.Arn"}),
+        lambda t: statement(t, "KeeperRole", "Find")["Resource"].append({"Fn::GetAtt": "KeysTable.Arn"}),
     ),
     "a table named and out of reach": (
         "a_role_reaches_what_the_variables_name_and_nothing_else",
-        lambda t: statement(t, "ApiRole", "Items").update(Resource={"Fn::GetAtt": "EventsTable.Arn"}),
+        lambda t: statement(t, "ApiRole", "Keys").update(Resource={"Fn::GetAtt": "EventsTable.Arn"}),
     ),
     "a queue that no variable names": (
         "a_role_sends_only_where_the_function_does",

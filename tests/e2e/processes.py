@@ -141,9 +141,11 @@ class FunctionUrl:
         name = url.split("//")[1].split(".")[0]
         self.base = f"{emulator_url}/_aws/lambda-url/{name}/"
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    def call(self, method: str, path: str, body: bytes | None = None, key: str | None = None) -> tuple[int, bytes]:
         """Status and body of the answer, whatever the status."""
         request = urllib.request.Request(self.base + path.lstrip("/"), data=body, method=method)
+        if key is not None:
+            request.add_header("authorization", f"Bearer {key}")
         if body is not None:
             request.add_header("content-type", "application/x-www-form-urlencoded")
         try:

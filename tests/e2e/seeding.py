@@ -19,6 +19,8 @@ class Endpoint:
 class Seeded:
     user: str
     connection: str
+    # A key that may everything.
+    key: str
     endpoints: list[Endpoint]
 
 
@@ -38,4 +40,5 @@ def seed(endpoint_url: str, stack: str, withings: processes.Withings, urls: list
     }
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
     answer = json.loads(done.stdout)
-    return Seeded(answer["user"], answer["connection"], [Endpoint(**endpoint) for endpoint in answer["endpoints"]])
+    endpoints = [Endpoint(**endpoint) for endpoint in answer["endpoints"]]
+    return Seeded(answer["user"], answer["connection"], answer["key"], endpoints)

@@ -1,27 +1,45 @@
-//! Connecting people: the address of Withings' consent page, and what comes back from it.
+//! Connecting people: the way to Withings' consent page, and what comes back from it.
 //!
-//! The customer asks for an address with a key; the person's browser brings back a code and the state, and the state
-//! is the only authority that it has. It is used up before anything else is done.
+//! The customer asks for an address or a hosted link with a key; the person's browser brings back a code and the state,
+//! and the state is the only authority that it has. It is used up before anything else is done, and with it the link
+//! that it was opened for.
+
+mod config;
+mod devices;
+mod import;
+mod link;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
-use afferent_domain::backfill::Depth;
 use afferent_domain::connection::{Scope, Scopes, State};
 use afferent_domain::id::{ConnectionId, PullId, UserId};
+use afferent_domain::link::Language;
 use afferent_domain::secret::{App, Secret};
-use afferent_function::{Env, Rim, StartError};
-use afferent_gate::{CallError, Connector, Consent, Gate, Place};
+use afferent_function::Rim;
+use afferent_gate::{CallError, Connector, Consent, Gate};
 use afferent_secrets::{Seals, SecretsError, application};
 use afferent_store::StoreError;
 use afferent_store::budget::Budget;
 use afferent_store::connections::{AccountKey, Connection, Connections};
+use afferent_store::links::Link;
 use afferent_store::records::Records;
 use afferent_store::states::{Ask, LIFE, Visit};
 use afferent_withings::{Class, Client, auth};
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
 use tokio::sync::OnceCell;
+
+use crate::problem::Problem;
+use crate::wish::named;
+
+pub use afferent_domain::link::Refusal;
+pub use config::{Config, SharedAccounts};
+pub(crate) use devices::Activation;
+pub(crate) use import::{Brought, NotImported};
+pub(crate) use link::Look;
 
 /// How long a visit may take to bring the pair: well below the code's own 30 s and the function's 15 s, which have to
 /// hold a cold start and the storing too.
@@ -33,115 +51,41 @@ const EXCHANGE: Duration = Duration::from_secs(8);
 /// How long what follows from connecting may take while the person waits; the account's care does the rest.
 const FOLLOW_UP: Duration = Duration::from_secs(3);
 
-/// What is read from the environment for connecting.
-#[derive(Debug)]
-pub struct Config {
-    /// `CONNECTIONS_TABLE`.
-    pub connections_table: String,
-    /// `WITHINGS_SECRET_ARN`: the application's client id and secret.
-    pub withings_secret_arn: String,
-    /// `SEAL_TOKENS_SECRET_ARN`: the keys that tokens are sealed under.
-    pub seal_tokens_secret_arn: String,
-    /// `WITHINGS_REGION`, `WITHINGS_API_URL`, `WITHINGS_LIMIT`.
-    pub place: Place,
-    /// `WITHINGS_ACCOUNT_URL`: where people consent; the region's own page unless it is set.
-    pub account_url: String,
-    /// `REDIRECT_URL`: the redirect address as it is registered with Withings; unless it is set, `/v1/oauth/callback`
-    /// at the address under which the function was called.
-    pub redirect_url: Option<String>,
-    /// `BACKFILL_DAYS`: how much of the past a first connection brings: days, or `everything`; 90 unless it is set.
-    pub depth: Depth,
-    /// `SHARED_ACCOUNTS`: whether one Withings account may be connected for two users: `allow`, unless it is set, or
-    /// `refuse`.
-    pub shared_accounts: SharedAccounts,
-}
-
-/// Whether one Withings account may be connected for two users.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SharedAccounts {
-    /// Both are connected, and share the chain of tokens.
-    #[default]
-    Allow,
-    /// The second one is refused while the first one lives.
-    Refuse,
-}
-
-impl std::str::FromStr for SharedAccounts {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "allow" => Ok(Self::Allow),
-            "refuse" => Ok(Self::Refuse),
-            _ => Err(()),
-        }
-    }
-}
-
-impl Config {
-    /// Reads the environment.
-    ///
-    /// # Errors
-    /// A variable is missing or cannot be read.
-    pub fn from_env(env: &Env) -> Result<Self, StartError> {
-        let place = Place::from_env(env)?;
-        Ok(Self {
-            connections_table: env.required("CONNECTIONS_TABLE")?,
-            withings_secret_arn: env.required("WITHINGS_SECRET_ARN")?,
-            seal_tokens_secret_arn: env.required("SEAL_TOKENS_SECRET_ARN")?,
-            account_url: env.optional("WITHINGS_ACCOUNT_URL").unwrap_or_else(|| place.region.account_url().to_owned()),
-            place,
-            redirect_url: env.optional("REDIRECT_URL"),
-            depth: env.parsed("BACKFILL_DAYS", Depth::default(), "a number of days, or everything")?,
-            shared_accounts: env.parsed("SHARED_ACCOUNTS", SharedAccounts::default(), "allow or refuse")?,
-        })
-    }
-}
-
-/// Why somebody is not connected. The names are part of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The state is too old or unknown, or the code died on its way.
-    #[error("This link is no longer valid. Ask for a new one.")]
-    TokenExpired,
-    /// The state was used before.
-    #[error("This link was used before. Ask for a new one.")]
-    TokenConsumed,
-    /// The person said no.
-    #[error("You did not allow the connection. Nothing was shared.")]
-    Denied,
-    /// The Withings account is connected for somebody else already.
-    #[error("This Withings account is connected already.")]
-    DuplicateConnection,
-    /// The person left out a permission without which there is no connection.
-    #[error("A permission that is needed was not given. Ask for a new link and leave all permissions on.")]
-    RequiredScopesMissing,
-    /// Withings, or we, could not.
-    #[error("Withings could not be reached, or did not answer as expected. Ask for a new link.")]
-    ProviderError,
-}
-
-impl Refusal {
-    /// Its name in addresses and problems.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TokenExpired => "token_expired",
-            Self::TokenConsumed => "token_consumed",
-            Self::Denied => "denied",
-            Self::DuplicateConnection => "duplicate_connection",
-            Self::RequiredScopesMissing => "required_scopes_missing",
-            Self::ProviderError => "provider_error",
-        }
-    }
-}
-
 /// What came of a visit.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) result: Result<Connected, Refusal>,
-    /// The customer's name for the person, and where the person goes; unknown if the state is.
-    pub(crate) ask: Option<Ask>,
+    /// Unknown if the state is.
+    pub(crate) whom: Option<Whom>,
+}
+
+impl Outcome {
+    fn refused(refusal: Refusal, whom: Option<Whom>) -> Self {
+        Self { result: Err(refusal), whom }
+    }
+}
+
+/// Whom the outcome is told to, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Whom {
+    /// The customer's name for the person.
+    pub(crate) reference: String,
+    /// Where the person goes.
+    pub(crate) return_url: Option<String>,
+    /// What the customer says that the person reads; the browser's unless it is set.
+    pub(crate) language: Option<Language>,
+}
+
+impl From<Ask> for Whom {
+    fn from(ask: Ask) -> Self {
+        Self { reference: ask.reference, return_url: ask.return_url, language: ask.language }
+    }
+}
+
+impl From<Link> for Whom {
+    fn from(link: Link) -> Self {
+        Self { reference: link.reference, return_url: link.return_url, language: link.language }
+    }
 }
 
 #[derive(Debug)]
@@ -172,6 +116,7 @@ pub(crate) struct Wish {
     pub(crate) scopes: BTreeSet<Scope>,
     pub(crate) required: BTreeSet<Scope>,
     pub(crate) return_url: Option<String>,
+    pub(crate) language: Option<Language>,
     pub(crate) demo: bool,
 }
 
@@ -192,13 +137,13 @@ pub(crate) struct Consents {
     client: afferent_store::Client,
 }
 
-/// Why there is no invitation.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum InviteError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
+/// Where the function was called. A function URL is reached under its own name alone, so the name can be believed; on
+/// one machine there is no TLS.
+pub(crate) fn called_at(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let scheme = if matches!(name, "localhost" | "127.0.0.1") { "http" } else { "https" };
+    format!("{scheme}://{host}")
 }
 
 impl Consents {
@@ -214,23 +159,43 @@ impl Consents {
         Self { config, connector, rim: rim.clone(), app: OnceCell::new(), ready: OnceCell::new(), client }
     }
 
+    /// Who asks people for their data, as the page calls it.
+    pub(crate) fn app_name(&self) -> Option<&str> {
+        self.config.app_name.as_deref()
+    }
+
+    /// Withings' host for people.
+    pub(crate) fn account_url(&self) -> &str {
+        &self.config.account_url
+    }
+
     /// The address of the consent page for a person. `called_at` is where the function was called.
-    pub(crate) async fn invite(&self, wish: &Wish, called_at: &str) -> Result<Invitation, InviteError> {
-        let app = self.app().await?;
-        let now = self.rim.clock.now();
-        let ours = || format!("{called_at}/v1/oauth/callback");
-        let names = |scopes: &BTreeSet<Scope>| Scopes::new(scopes.iter().map(|scope| scope.name()));
+    pub(crate) async fn invite(&self, wish: &Wish, called_at: &str) -> Result<Invitation, Problem> {
         let ask = Ask {
             reference: wish.reference.clone(),
-            scopes: names(&wish.scopes),
-            required: names(&wish.required),
-            redirect_uri: self.config.redirect_url.clone().unwrap_or_else(ours),
+            scopes: named(&wish.scopes),
+            required: named(&wish.required),
+            redirect_uri: self.redirect_uri(called_at),
             return_url: wish.return_url.clone(),
+            link: None,
+            language: wish.language,
         };
-        let state = self.connector.connections.open_state(&ask, now, &*self.rim.dice).await?;
-        let scopes: Vec<&str> = wish.scopes.iter().map(|scope| scope.name()).collect();
+        self.send_to_consent(&ask, wish.demo).await
+    }
+
+    fn redirect_uri(&self, called_at: &str) -> String {
+        self.config.redirect_url.clone().unwrap_or_else(|| format!("{called_at}/v1/oauth/callback"))
+    }
+
+    /// Opens a state, and gives the address that brings it back.
+    async fn send_to_consent(&self, ask: &Ask, demo: bool) -> Result<Invitation, Problem> {
+        let app = self.app().await?;
+        let now = self.rim.clock.now();
+        let state = self.connector.connections.open_state(ask, now, &*self.rim.dice).await?;
+        let asked = Scope::ALL.into_iter().filter(|scope| has(&ask.scopes, scope.name()));
+        let scopes: Vec<&str> = asked.map(Scope::name).collect();
         let account_url = &self.config.account_url;
-        let url = auth::authorize_url(account_url, &app.client_id, &scopes, &ask.redirect_uri, &state, wish.demo);
+        let url = auth::authorize_url(account_url, &app.client_id, &scopes, &ask.redirect_uri, &state, demo);
         Ok(Invitation { url, expires: now + LIFE })
     }
 
@@ -240,21 +205,26 @@ impl Consents {
     /// The table is out of reach, and nothing is known.
     pub(crate) async fn visit(&self, visitor: Visitor) -> Result<Outcome, StoreError> {
         let now = self.rim.clock.now();
-        let Some(state) = &visitor.state else {
-            return Ok(Outcome { result: Err(Refusal::TokenExpired), ask: None });
-        };
+        let Some(state) = &visitor.state else { return Ok(Outcome::refused(Refusal::TokenExpired, None)) };
         let name = PullId::draw(now, &*self.rim.dice);
-        let ask = match self.connector.connections.use_state(state, name.as_str(), now).await? {
+        let connections = &self.connector.connections;
+        let ask = match connections.use_state(state, name.as_str(), now).await? {
             Visit::First(ask) => ask,
-            Visit::Used(ask) => return Ok(Outcome { result: Err(Refusal::TokenConsumed), ask: Some(ask) }),
-            Visit::Expired(ask) => return Ok(Outcome { result: Err(Refusal::TokenExpired), ask: Some(ask) }),
-            Visit::Unknown => return Ok(Outcome { result: Err(Refusal::TokenExpired), ask: None }),
+            Visit::Used(ask) => return Ok(Outcome::refused(Refusal::TokenConsumed, Some(ask.into()))),
+            Visit::Expired(ask) => return Ok(Outcome::refused(Refusal::TokenExpired, Some(ask.into()))),
+            Visit::Unknown => return Ok(Outcome::refused(Refusal::TokenExpired, None)),
         };
+        // A link is used up by the first visit that it leads to, although each Continue opened a state of its own.
+        if let Some(link) = &ask.link
+            && !connections.end_link(link, name.as_str(), now).await?
+        {
+            return Ok(Outcome::refused(Refusal::TokenConsumed, Some(ask.into())));
+        }
         let result = self.connect(&ask, &visitor, now).await;
         if let Err(refusal) = &result {
             tracing::warn!(result = refusal.name(), "a person was not connected");
         }
-        Ok(Outcome { result, ask: Some(ask) })
+        Ok(Outcome { result, whom: Some(ask.into()) })
     }
 
     async fn connect(&self, ask: &Ask, visitor: &Visitor, began: Timestamp) -> Result<Connected, Refusal> {
@@ -289,11 +259,7 @@ impl Consents {
         })?;
         let consent = Consent {
             reference: ask.reference.clone(),
-            account: AccountKey {
-                application: ready.gate.app().client_id.clone(),
-                region: self.config.place.region.name().to_owned(),
-                userid: token.userid.to_string(),
-            },
+            account: self.account(ready.gate.app(), token.userid.to_string()),
             expires_in: token.life(),
             scopes: Scopes::new(token.scope),
             access_token: token.access_token,
@@ -306,7 +272,7 @@ impl Consents {
         };
         let lacks = !ask.required.names().all(|scope| consent.scopes.is_unknown() || has(&consent.scopes, scope));
         let refused = self.config.shared_accounts == SharedAccounts::Refuse
-            && self.is_taken(&consent).await.map_err(|error| failed(&error))?;
+            && self.is_taken(&consent.reference, &consent.account).await.map_err(|error| failed(&error))?;
         if lacks || refused {
             self.connector.keep_pair(&ready.seals, &consent).await.map_err(|error| failed(&error))?;
             return Err(if lacks { Refusal::RequiredScopesMissing } else { Refusal::DuplicateConnection });
@@ -317,13 +283,18 @@ impl Consents {
     }
 
     /// Whether the account is connected for another user.
-    async fn is_taken(&self, consent: &Consent) -> Result<bool, StoreError> {
-        let user = UserId::derive(&[&consent.reference]);
-        let others = self.connector.connections.of_account(&consent.account).await?;
+    async fn is_taken(&self, reference: &str, account: &AccountKey) -> Result<bool, StoreError> {
+        let user = UserId::derive(&[reference]);
+        let others = self.connector.connections.of_account(account).await?;
         Ok(others.iter().any(|other| other.user != user && other.state == State::Connected))
     }
 
-    async fn app(&self) -> Result<&App, SecretsError> {
+    pub(crate) fn account(&self, app: &App, userid: String) -> AccountKey {
+        let region = self.config.place.region.name().to_owned();
+        AccountKey { application: app.client_id.clone(), region, userid }
+    }
+
+    pub(crate) async fn app(&self) -> Result<&App, SecretsError> {
         self.app.get_or_try_init(|| application(&self.rim.aws, &self.config.withings_secret_arn)).await
     }
 

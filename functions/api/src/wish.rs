@@ -1,128 +1,136 @@
-//! Reading `POST /v1/connections/authorize`. Unknown fields are refused by name.
+//! What customers ask for people: the checks that several routes share.
 
 use std::collections::BTreeSet;
 
-use afferent_domain::connection::Scope;
-use lambda_http::http::Uri;
-use serde_json::{Map, Value};
+use afferent_domain::connection::{Scope, Scopes};
+use afferent_domain::link::is_timezone;
+use axum::http::Uri;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use crate::answer::Problem;
-use crate::consent::Wish;
-
-/// The longest body, in bytes.
-const BODY: usize = 16 * 1024;
+use crate::problem::Problem;
 
 /// The longest reference and the longest address, in bytes.
 const REFERENCE: usize = 256;
 const ADDRESS: usize = 2048;
 
-/// Reads a wish. `allowed` are the key's return addresses.
-pub(crate) fn read(body: &[u8], allowed: &[String]) -> Result<Wish, Problem> {
-    let object = Some(body).filter(|body| body.len() <= BODY).and_then(|body| serde_json::from_slice(body).ok());
-    let mut given: Map<String, Value> = object.ok_or_else(|| wrong("body", "a JSON object of at most 16 KB"))?;
-    let wish = Wish {
-        reference: reference(given.remove("reference_id"))?,
-        scopes: match given.remove("scopes") {
-            None => BTreeSet::from(Scope::ALL),
-            Some(value) => scopes(&value, "scopes")?,
-        },
-        required: given.remove("required_scopes").map_or_else(|| Ok(BTreeSet::new()), |value| required(&value))?,
-        return_url: given.remove("return_url").map(|value| return_url(&value, allowed)).transpose()?,
-        demo: match given.remove("demo") {
-            None => false,
-            Some(value) => value.as_bool().ok_or_else(|| wrong("demo", "true or false"))?,
-        },
-    };
-    if let Some(name) = given.into_iter().map(|(name, _)| name).next() {
-        return Err(Problem::Parameter { name, expected: "no field of this request" });
+/// A permission that a person grants at Withings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
+#[schema(as = Scope)]
+pub(crate) enum ScopeName {
+    /// Devices, goals and the profile.
+    #[serde(rename = "user.info")]
+    Info,
+    /// Measures, and recordings of heart and sound.
+    #[serde(rename = "user.metrics")]
+    Metrics,
+    /// Activity, workouts and sleep.
+    #[serde(rename = "user.activity")]
+    Activity,
+    /// Getting in and out of bed.
+    #[serde(rename = "user.sleepevents")]
+    SleepEvents,
+}
+
+impl ScopeName {
+    pub(crate) const fn scope(self) -> Scope {
+        match self {
+            Self::Info => Scope::Info,
+            Self::Metrics => Scope::Metrics,
+            Self::Activity => Scope::Activity,
+            Self::SleepEvents => Scope::SleepEvents,
+        }
     }
-    if wish.scopes.is_empty() {
-        return Err(wrong("scopes", "at least one scope"));
+}
+
+/// The scopes that are asked for, and those of them without which there is to be no connection.
+pub(crate) fn scopes(
+    asked: Option<Vec<ScopeName>>,
+    required: Vec<ScopeName>,
+) -> Result<(BTreeSet<Scope>, BTreeSet<Scope>), Problem> {
+    let set = |names: Vec<ScopeName>| names.into_iter().map(ScopeName::scope).collect::<BTreeSet<_>>();
+    let (asked, required) = (asked.map_or_else(|| BTreeSet::from(Scope::ALL), set), set(required));
+    if asked.is_empty() {
+        return Err(Problem::field("scopes", "at least one scope"));
     }
-    if !wish.required.is_subset(&wish.scopes) {
-        return Err(wrong("required_scopes", "a part of the scopes that are asked for"));
+    if !required.is_subset(&asked) {
+        return Err(Problem::field("required_scopes", "a part of the scopes that are asked for"));
     }
-    Ok(wish)
+    Ok((asked, required))
 }
 
-fn wrong(name: &str, expected: &'static str) -> Problem {
-    Problem::Parameter { name: name.to_owned(), expected }
+/// Scopes as the tables have them.
+pub(crate) fn named(scopes: &BTreeSet<Scope>) -> Scopes {
+    Scopes::new(scopes.iter().map(|scope| scope.name()))
 }
 
-fn reference(value: Option<Value>) -> Result<String, Problem> {
-    let text = value.as_ref().and_then(Value::as_str).map(str::to_owned);
-    let fits = |text: &String| !text.is_empty() && text.len() <= REFERENCE && !text.chars().any(char::is_control);
-    text.filter(fits).ok_or_else(|| wrong("reference_id", "a text of 1 to 256 bytes: what you call the person"))
+/// What the customer calls a person.
+pub(crate) fn reference(text: &str) -> Result<(), Problem> {
+    let fits = !text.is_empty() && text.len() <= REFERENCE && !text.chars().any(char::is_control);
+    let expected = "a text of 1 to 256 bytes without control characters: what you call the person";
+    if fits { Ok(()) } else { Err(Problem::field("reference_id", expected)) }
 }
 
-fn required(value: &Value) -> Result<BTreeSet<Scope>, Problem> {
-    scopes(value, "required_scopes")
+/// A person's time zone.
+pub(crate) fn timezone(name: Option<&str>) -> Result<(), Problem> {
+    let fits = name.is_none_or(|name| name.len() <= 64 && is_timezone(name));
+    if fits { Ok(()) } else { Err(Problem::field("timezone", "a time zone as IANA names it, such as Europe/Berlin")) }
 }
 
-fn scopes(value: &Value, field: &str) -> Result<BTreeSet<Scope>, Problem> {
-    let one = |value: &Value| Scope::ALL.into_iter().find(|scope| Some(scope.name()) == value.as_str());
-    let all = value.as_array().and_then(|list| list.iter().map(one).collect::<Option<_>>());
-    all.ok_or_else(|| wrong(field, "a list of user.info, user.metrics, user.activity and user.sleepevents"))
+/// Where a person may be sent back to: only where the key says. Anything else would make this a redirect for everybody.
+pub(crate) fn return_url(url: &str, allowed: &[String]) -> Result<(), Problem> {
+    let fits = url.len() <= ADDRESS && is_safe(url);
+    let bare = url.split('?').next().unwrap_or_default();
+    if fits && allowed.iter().any(|address| address == bare) {
+        return Ok(());
+    }
+    Err(Problem::field("return_url", "one of the key's return addresses (https), with a query if you like"))
 }
 
-/// Only where the key says that people may be sent: anything else would make this a redirect for everybody.
-fn return_url(value: &Value, allowed: &[String]) -> Result<String, Problem> {
-    let problem = || wrong("return_url", "one of the key's return addresses (https), with a query if you like");
-    let text = value.as_str().filter(|text| text.len() <= ADDRESS).ok_or_else(problem)?;
-    let uri: Uri = text.parse().map_err(|_| problem())?;
+fn is_safe(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
     let host = uri.host().unwrap_or_default();
     let secure = match uri.scheme_str() {
         Some("https") => !host.is_empty(),
         Some("http") => matches!(host, "localhost" | "127.0.0.1"),
         _ => false,
     };
-    let bare = text.split('?').next().unwrap_or_default();
-    let plain = !text.contains('#') && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    if secure && plain && allowed.iter().any(|address| address == bare) { Ok(text.to_owned()) } else { Err(problem()) }
+    secure && !url.contains('#') && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(body: &str) -> Result<Wish, String> {
-        let allowed = ["https://app.example.org/back".to_owned(), "http://evil.example.org/".to_owned()];
-        read(body.as_bytes(), &allowed).map_err(|problem| problem.to_string())
+    #[test]
+    fn without_a_word_everything_is_asked_for_and_nothing_is_required() {
+        assert_eq!(scopes(None, Vec::new()).unwrap(), (BTreeSet::from(Scope::ALL), BTreeSet::new()));
+        let some = scopes(Some(vec![ScopeName::Info, ScopeName::Metrics]), vec![ScopeName::Info]).unwrap();
+        assert_eq!(named(&some.0).to_string(), "user.info,user.metrics");
+        assert!(scopes(Some(Vec::new()), Vec::new()).is_err());
+        assert!(scopes(Some(vec![ScopeName::Info]), vec![ScopeName::Metrics]).is_err());
     }
 
     #[test]
-    fn a_reference_is_all_that_is_needed() {
-        let wish = asked(r#"{"reference_id":"person-1"}"#).unwrap();
-        assert_eq!((wish.reference.as_str(), wish.demo), ("person-1", false));
-        assert_eq!(wish.scopes, BTreeSet::from(Scope::ALL));
-        assert_eq!((wish.required, wish.return_url), (BTreeSet::new(), None));
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (body, field) in [
-            ("[]", "body"),
-            ("{}", "reference_id"),
-            (r#"{"reference_id":""}"#, "reference_id"),
-            (r#"{"reference_id":1}"#, "reference_id"),
-            (r#"{"reference_id":"a","scopes":["user.everything"]}"#, "scopes"),
-            (r#"{"reference_id":"a","scopes":[]}"#, "scopes"),
-            (r#"{"reference_id":"a","scopes":["user.info"],"required_scopes":["user.metrics"]}"#, "required_scopes"),
-            (r#"{"reference_id":"a","demo":"yes"}"#, "demo"),
-            (r#"{"reference_id":"a","colour":"red"}"#, "colour"),
-        ] {
-            let problem = asked(body).unwrap_err();
-            assert!(problem.contains(&format!("the parameter {field} ")), "{body}: {problem}");
+    fn a_scope_has_withings_own_name() {
+        for scope in Scope::ALL {
+            let name: ScopeName = serde_json::from_str(&format!("{:?}", scope.name())).unwrap();
+            assert_eq!(name.scope(), scope);
         }
-        let long = format!(r#"{{"reference_id":"{}"}}"#, "a".repeat(17_000));
-        assert!(asked(&long).unwrap_err().contains("the parameter body "));
+    }
+
+    #[test]
+    fn a_reference_is_a_short_line() {
+        assert!(reference("person 1").is_ok() && reference(&"a".repeat(256)).is_ok());
+        assert!(reference("").is_err() && reference("a\nb").is_err() && reference(&"a".repeat(257)).is_err());
     }
 
     #[test]
     fn people_return_only_to_an_address_of_the_key() {
-        let back = |url: &str| asked(&format!(r#"{{"reference_id":"a","return_url":"{url}"}}"#));
-        assert!(back("https://app.example.org/back").is_ok());
-        assert!(back("https://app.example.org/back?session=7").is_ok());
+        let allowed = ["https://app.example.org/back".to_owned(), "http://evil.example.org/".to_owned()];
+        for url in ["https://app.example.org/back", "https://app.example.org/back?session=7"] {
+            assert!(return_url(url, &allowed).is_ok(), "{url}");
+        }
         for url in [
             "https://app.example.org/back/elsewhere",
             "https://app.example.org/",
@@ -133,7 +141,7 @@ mod tests {
             "//app.example.org/back",
             "",
         ] {
-            assert!(back(url).is_err(), "{url}");
+            assert!(return_url(url, &allowed).is_err(), "{url}");
         }
     }
 }

@@ -37,9 +37,15 @@ impl Config {
     /// # Errors
     /// A variable is missing, or is no number in its range.
     pub fn from_env(env: &Env) -> Result<Self, EnvError> {
-        let seconds = number(env, "DELIVERY_DEADLINE_S", DEADLINE.as_secs(), 1..=LONGEST_DEADLINE_S)?;
-        let days = number(env, "DELIVERY_RETENTION_DAYS", KEPT.as_secs() / DAY_S, 1..=3_650)?;
-        let in_flight = number(env, "IN_FLIGHT_LIMIT", 120_000, 4..=u64::MAX)?;
+        let seconds = env.number(
+            "DELIVERY_DEADLINE_S",
+            DEADLINE.as_secs(),
+            1..=LONGEST_DEADLINE_S,
+            "a number of seconds from 1 to 12",
+        )?;
+        let days =
+            env.number("DELIVERY_RETENTION_DAYS", KEPT.as_secs() / DAY_S, 1..=365, "a number of days from 1 to 365")?;
+        let in_flight = env.number("IN_FLIGHT_LIMIT", 120_000, 4..=u64::MAX, "a whole number from 4")?;
         Ok(Self {
             deliveries_table: env.required("DELIVERIES_TABLE")?,
             endpoints_table: env.required("ENDPOINTS_TABLE")?,
@@ -51,15 +57,6 @@ impl Config {
             limits: Limits::of(in_flight),
         })
     }
-}
-
-fn number(env: &Env, name: &str, default: u64, range: std::ops::RangeInclusive<u64>) -> Result<u64, EnvError> {
-    const EXPECTED: &str = "a whole number in its range";
-    let number = env.parsed(name, default, EXPECTED)?;
-    if range.contains(&number) {
-        return Ok(number);
-    }
-    Err(EnvError::Unusable { name: name.to_owned(), expected: EXPECTED })
 }
 
 #[cfg(test)]

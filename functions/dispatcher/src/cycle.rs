@@ -34,21 +34,24 @@ impl<'a> Cycle<'a> {
         let mut made = waiting.at;
         let mut place = (waiting.waits_for == WaitsFor::Rate).then_some(waiting.next);
         loop {
-            let probe = match self.turn(place.take()).await? {
-                Turn::Go(probe) => probe,
-                Turn::Shut => return self.wait(made, function.clock.now(), WaitsFor::Breaker).await,
-                Turn::Later(next, waits_for) => return self.wait(made, next, waits_for).await,
-                Turn::Stopped(stop) => return self.custody.end(End::Cancelled, &stopped(stop)).await,
+            let probe = match self.turn(place.take()).await {
+                Ok(Turn::Go(probe)) => probe,
+                Ok(Turn::Shut) => return self.wait(made, function.clock.now(), WaitsFor::Breaker).await,
+                Ok(Turn::Later(next, waits_for)) => return self.wait(made, next, waits_for).await,
+                Ok(Turn::Stopped(stop)) => return self.custody.end(End::Cancelled, &stopped(stop)).await,
+                Err(trouble) => return self.broken_off(trouble).await,
             };
             let done = function.sender.attempt(self.receiver, self.seals, parcel, made).await;
-            let number = self.custody.log(&done.attempt).await?;
-            post::tell(&self.custody.claimed.delivery.key, number, &done.attempt, probe.is_some());
             let step = next_step(policy, made, &done.reply, function.dice.as_ref());
             if let Some(probe) = probe.filter(|_| step != Step::Delivered) {
                 function.notes.probe_failed(self.receiver, probe).await;
             }
             if done.is_receivers_fault && matches!(step, Step::Again(_) | Step::Wait { .. } | Step::Exhausted) {
                 self.failed.add(done.attempt.at);
+            }
+            match self.custody.log(&done.attempt).await {
+                Ok(number) => post::tell(&self.custody.claimed.delivery.key, number, &done.attempt, probe.is_some()),
+                Err(trouble) => return self.broken_off(trouble).await,
             }
             match step {
                 Step::Delivered => return self.delivered(&done.reply).await,
@@ -65,6 +68,13 @@ impl<'a> Cycle<'a> {
                 }
             }
         }
+    }
+
+    /// A table of ours does not answer: the message comes again. What failed by the receiver's fault is counted all the
+    /// same, because it was tried.
+    async fn broken_off(self, trouble: Trouble) -> Result<Fate, Trouble> {
+        self.custody.function.notes.tries(self.receiver, self.failed).await;
+        Err(trouble)
     }
 
     /// No further try for now: what failed is counted. If the breaker is open then, the delivery is kept back once its

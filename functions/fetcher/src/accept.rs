@@ -269,7 +269,7 @@ impl Fetcher {
 }
 
 /// Those of the services that the person has granted; all of them if it is none: then Withings says so.
-fn granted<'a>(connection: &'a Connection, services: &'a [Service]) -> impl Iterator<Item = Service> + 'a {
+pub(crate) fn granted<'a>(connection: &'a Connection, services: &'a [Service]) -> impl Iterator<Item = Service> + 'a {
     let none = !services.iter().any(|service| connection.scopes.allow(*service));
     services.iter().copied().filter(move |service| none || connection.scopes.allow(*service))
 }

@@ -12,6 +12,7 @@ use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
 use afferent_domain::connection::{State, Subscriptions};
 use afferent_domain::duty::Duty;
+use afferent_domain::erasure::Left;
 use afferent_domain::id::ConnectionId;
 use afferent_domain::mark::{Cause, Entry};
 use afferent_domain::notification::{Category, Effect};
@@ -148,21 +149,28 @@ impl Fetcher {
             return Ok(End::Done);
         }
         let account = connection.account.clone();
-        self.wind_up(connection).await?;
-        let others = self.connections.of_account(&account).await?;
-        let lives = others.iter().any(|other| other.state == State::Connected);
-        let Some(pair) = self.connections.tokens(&account).await?.filter(|_| !lives) else { return Ok(End::Done) };
-        if !pair.dead {
-            match self.leave(&account, id, work).await {
+        self.wind_up(connection.clone()).await?;
+        if self.lives(&account).await? {
+            self.connections.set_left(&connection, Left::Shared).await?;
+            return Ok(End::Done);
+        }
+        let mut left = Left::Dead;
+        if self.connections.tokens(&account).await?.is_some_and(|pair| !pair.dead) {
+            left = match self.leave(&account, id, work).await {
+                Ok(Mended::Whole(_)) => Left::Revoked,
                 Ok(Mended::Partly(_)) => return Ok(End::Again { due: self.clock.now() + APART, set: Vec::new() }),
                 // Dead already: there is nothing left to end at Withings.
-                Err(CallError::Reauthorise) => {}
+                Err(CallError::Reauthorise) => Left::Dead,
                 Err(CallError::Withings(error)) if matches!(error.class(), Class::Invalid | Class::Scope) => {
                     tracing::error!(connection = %id, %error, "Withings does not take back a consent; the tokens go");
+                    Left::Refused
                 }
                 Err(error) => return Err(error),
-                Ok(Mended::Whole(_)) => {}
-            }
+            };
+        }
+        // Before the tokens go: whoever dies in between finds none, and could not tell.
+        if left != Left::Dead || self.connections.left(id).await?.is_none() {
+            self.connections.set_left(&connection, left).await?;
         }
         // The calls may have renewed the pair.
         let pair = self.connections.tokens(&account).await?;

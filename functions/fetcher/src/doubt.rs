@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
-use afferent_domain::exact::Decimal;
 use afferent_domain::id::{ConnectionId, RecordId, RetractionId};
 use afferent_domain::notification::Window;
-use afferent_domain::record::{Category, Code, Component, Fact, Record, Source, Status, retract};
-use afferent_domain::retraction::{Control, Lack, Verdict, verdict};
+use afferent_domain::record::{Record, Status, retract};
+use afferent_domain::retraction::{self, Control, Lack, Large, Told, Verdict, verdict};
 use afferent_domain::service::Service;
 use afferent_gate::CallError;
 use afferent_normalise::recording;
@@ -88,15 +87,17 @@ impl Fetcher {
             connection = %id, service = service.name(), missing = lack.missing, known, control = control.name(),
             ?verdict, "facts in doubt were looked for again"
         );
+        let (user, connection) = (&connection.user, &connection.id);
+        let large = Large { user, connection, service, id: doubt, first, lack };
         match verdict {
             Verdict::Wait(due) => Ok(End::Again { due, set: Vec::new() }),
             Verdict::Hold(due) => {
-                self.tell_retraction(&connection, service, doubt, first, lack, "held").await?;
+                self.tell_retraction(large, Told::Held).await?;
                 Ok(End::Again { due, set: vec![("held_ms", afferent_store::item::n(now.as_millis()))] })
             }
             Verdict::Drop => {
                 if held {
-                    self.tell_retraction(&connection, service, doubt, first, lack, "withdrawn").await?;
+                    self.tell_retraction(large, Told::Withdrawn).await?;
                 }
                 Ok(End::Done)
             }
@@ -105,7 +106,7 @@ impl Fetcher {
                     self.retract(task, record).await?;
                 }
                 if held {
-                    self.tell_retraction(&connection, service, doubt, first, lack, "applied").await?;
+                    self.tell_retraction(large, Told::Applied).await?;
                 }
                 Ok(End::Done)
             }
@@ -208,41 +209,9 @@ impl Fetcher {
         Ok(())
     }
 
-    /// The public record of a retraction that is held, so that operators hear of it as of everything else.
-    async fn tell_retraction(
-        &self,
-        connection: &Connection,
-        service: Service,
-        doubt: &RetractionId,
-        first: Timestamp,
-        lack: Lack,
-        state: &str,
-    ) -> Result<(), StoreError> {
-        let record = RecordId::derive(&[connection.user.as_str(), "retraction", doubt.as_str()]);
-        let source = Source { service: "afferent".to_owned(), ..Source::withings("afferent") };
-        let (user, id) = (connection.user.clone(), connection.id.clone());
-        let mut fact = Fact::bare(user, id, record, "retraction", Category::Account, first, source);
-        fact.value_code = Some(state.to_owned());
-        let count = |kind: &str, count: usize| Component {
-            kind: kind.to_owned(),
-            codes: vec![Code::own(kind)],
-            value: i64::try_from(count).ok().map(Decimal::from),
-            unit: Some("{count}".to_owned()),
-            ..Component::default()
-        };
-        let text = |kind: &str, text: &str| Component {
-            kind: kind.to_owned(),
-            codes: vec![Code::own(kind)],
-            value_code: Some(text.to_owned()),
-            ..Component::default()
-        };
-        fact.components = vec![
-            text("retraction", doubt.as_str()),
-            text("service", service.name()),
-            count("missing", lack.missing),
-            count("known", lack.known),
-        ];
-        self.store_own(vec![fact]).await
+    /// Tells what became of a retraction that is held.
+    async fn tell_retraction(&self, large: Large<'_>, told: Told) -> Result<(), StoreError> {
+        self.store_own(vec![retraction::fact(&large, told)]).await
     }
 }
 

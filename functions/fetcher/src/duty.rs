@@ -70,7 +70,7 @@ impl Fetcher {
                 Some(connection) => self.link_died(&connection.account).await,
                 None => Ok(()),
             },
-            Owner::Application(_) => Ok(()),
+            Owner::Application(_) | Owner::Erasure(_) => Ok(()),
         }
     }
 

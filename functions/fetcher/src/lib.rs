@@ -92,9 +92,6 @@ pub struct Config {
     pub tiers: Tiers,
 }
 
-/// What a tier's variable may hold.
-const PACE: &str = "off, a span like 1d, or two like 3d/1d";
-
 impl Config {
     /// Reads the environment.
     ///
@@ -114,13 +111,7 @@ impl Config {
             renew_after: Duration::from_secs(86_400 * env.parsed::<u64>("RENEW_AFTER_DAYS", 30, "days")?),
             live_sync: env.parsed("LIVE_SYNC", false, "true or false")?,
             backfill: env.parsed("BACKFILL_DAYS", Depth::default(), "a number of days or everything")?,
-            tiers: Tiers {
-                updates: env.parsed("SWEEP_UPDATES", Tiers::default().updates, PACE)?,
-                recent: env.parsed("SWEEP_RECENT", Tiers::default().recent, PACE)?,
-                month: env.parsed("SWEEP_MONTH", Tiers::default().month, PACE)?,
-                everything: env.parsed("SWEEP_EVERYTHING", Tiers::default().everything, PACE)?,
-                details: env.parsed("SWEEP_DETAILS", Tiers::default().details, "true or false")?,
-            },
+            tiers: afferent_gate::tiers(env)?,
         })
     }
 }
@@ -201,6 +192,7 @@ impl Fetcher {
         let handled = match Pull::from_body(message.body.as_deref().unwrap_or_default()) {
             Ok(Pull::Notification(notification)) => self.notification(notification, agenda).await,
             Ok(Pull::Wake(wake)) => self.wake(&wake, agenda).await,
+            Ok(Pull::Replay(replay)) => self.sort_again(&replay.notification, agenda).await,
             Ok(Pull::Duty(duty)) => {
                 agenda.owe(duty);
                 Ok(())

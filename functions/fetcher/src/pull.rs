@@ -18,7 +18,7 @@ use afferent_gate::{CALL, CallError};
 use afferent_queue::Duty;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
-use afferent_store::marks::{Ending, Lease, Mark, Release};
+use afferent_store::marks::{Ending, Lease, Mark, Pulled, Release};
 use afferent_store::notifications::Awaited;
 use afferent_withings::Class;
 use futures_util::future::join_all;
@@ -187,13 +187,14 @@ impl Fetcher {
             };
             let (reading, failure) = self.read(task, &mark).await;
             written |= reading.written > 0;
+            let pulled = Some(Pulled::new(began, pull.clone(), failure.as_ref().map(class)));
             if let Some(CallError::Reauthorise) = &failure {
                 log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
                 // Strikes out the marks of the account's connections, this one among them, unless the person has
                 // connected again: then it is to be read at once.
                 self.link_died(&connection.account).await?;
                 let lane = lane_of(&mark.entries);
-                let at_once = Ending { due: Some(self.clock.now()), lane, ..Ending::default() };
+                let at_once = Ending { due: Some(self.clock.now()), lane, pulled, ..Ending::default() };
                 self.connections.release(&connection.id, service, &pull, &mark, &at_once, lease_until).await?;
                 return Ok(written);
             }
@@ -201,10 +202,10 @@ impl Fetcher {
                 && error.class() == Class::Scope
             {
                 log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
-                self.refused(connection, service, &pull, &mark, lease_until).await?;
+                self.refused(connection, service, &pull, &mark, pulled, lease_until).await?;
                 return Ok(written);
             }
-            let ending = self.ending(service, &mark, &reading, failure.as_ref());
+            let ending = Ending { pulled, ..self.ending(service, &mark, &reading, failure.as_ref()) };
             let awaited = Awaited { connection: connection.id.clone(), service };
             for entry in &ending.satisfied {
                 if let Some(notification) = entry.notification() {
@@ -253,13 +254,14 @@ impl Fetcher {
         service: Service,
         pull: &PullId,
         mark: &Mark,
+        pulled: Option<Pulled>,
         until: Timestamp,
     ) -> Result<(), StoreError> {
         for notification in mark.entries.iter().filter_map(Entry::notification) {
             let userid = &connection.account.userid;
             self.notifications.quarantine(notification, Quarantine::Refused, userid).await?;
         }
-        let ending = Ending { satisfied: mark.entries.clone(), ..Ending::default() };
+        let ending = Ending { satisfied: mark.entries.clone(), pulled, ..Ending::default() };
         match self.connections.release(&connection.id, service, pull, mark, &ending, until).await? {
             // Those that came since are refused by the next pull.
             Release::Newer(newer) => {
@@ -387,7 +389,7 @@ impl Fetcher {
             }
         };
         let lane = lane_of(&left);
-        Ending { satisfied, due: Some(due), lane, cursor, progress, failures }
+        Ending { satisfied, due: Some(due), lane, cursor, progress, failures, pulled: None }
     }
 
     /// When a pull that failed is tried again, and how many failures count until then.
@@ -421,6 +423,18 @@ fn unsatisfied(entries: &[Entry], reading: &Reading) -> Vec<Entry> {
 fn since(connection: &Connection, mark: &Mark, now: Timestamp) -> Timestamp {
     let more = u64::try_from(now.as_millis() / 100 % 600).unwrap_or(0);
     mark.cursor.map_or(connection.connected, Timestamp::from_secs) - OVERLAP - Duration::from_secs(more)
+}
+
+/// What went wrong, in a word.
+const fn class(error: &CallError) -> &'static str {
+    match error {
+        CallError::Spent(_) => "budget_spent",
+        CallError::Withings(error) => error.class().name(),
+        CallError::Reauthorise => "reauthorise",
+        CallError::Refreshing => "refreshing",
+        CallError::Sealed => "sealed",
+        CallError::Store(_) => "table",
+    }
 }
 
 /// One line a pull, for the operator.

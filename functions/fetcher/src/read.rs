@@ -366,6 +366,7 @@ impl Fetcher {
         };
         Storing {
             synckind: if task.run.is_some() { SyncKind::Backfill } else { SyncKind::Live },
+            pull: Some(task.pull),
             sent,
             details: details.map(|service| Details {
                 connection: task.connection,

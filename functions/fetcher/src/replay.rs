@@ -1,22 +1,24 @@
 //! Notifications that came before their person was known, or while the link was dead, are sorted again when the
-//! person connects: the oldest first.
+//! person connects: the oldest first. One of them, for whatever reason it was put away, when an operator wants it.
 //!
 //! One that is to be pulled stays in the index of those that wait until its marks are written. So a replay that dies
 //! goes on where it was, and marking twice changes nothing.
 
 use std::time::Duration;
 
+use afferent_domain::id::NotificationId;
 use afferent_domain::notification::Notification;
 use afferent_gate::CallError;
 use afferent_store::StoreError;
 use afferent_store::connections::AccountKey;
 use afferent_store::duties::End;
 use afferent_store::item::n;
-use afferent_store::notifications::Kept;
+use afferent_store::notifications::{Kept, State};
 
 use crate::Fetcher;
-use crate::accept::{Coming, Sorted};
+use crate::accept::{Coming, Sorted, granted};
 use crate::duty::Work;
+use crate::pull::Agenda;
 
 /// When it is looked again.
 const ONCE_MORE: Duration = Duration::from_secs(60);
@@ -39,7 +41,7 @@ impl Fetcher {
                     return Ok(End::Again { due: self.clock.now(), set: Vec::new() });
                 }
                 if let Some(kept) = self.notifications.kept(&id).await? {
-                    self.replay_one(kept).await?;
+                    self.replay_one(kept, None).await?;
                     replayed += 1;
                 }
             }
@@ -56,12 +58,32 @@ impl Fetcher {
         }
     }
 
-    async fn replay_one(&self, kept: Kept) -> Result<(), StoreError> {
+    /// Sorts one notification again, because somebody asks for it.
+    ///
+    /// # Errors
+    /// A table is out of reach.
+    pub(crate) async fn sort_again(&self, id: &NotificationId, agenda: &Agenda) -> Result<(), StoreError> {
+        match self.notifications.kept(id).await? {
+            // Whoever asks twice, or as it is being done, does no harm: its marks are written once more.
+            Some(kept) if matches!(kept.state, State::Quarantined | State::Waiting) => {
+                self.replay_one(kept, Some(agenda)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn replay_one(&self, kept: Kept, agenda: Option<&Agenda>) -> Result<(), StoreError> {
         let incoming = kept.incoming;
         let read = Notification::read(&incoming.body);
         let known = read.clone().unwrap_or_default();
         if let Sorted::ToPull(connections, services) = self.sort_out(&incoming, read, Coming::Again).await? {
             self.mark(&incoming, &known, &connections, services).await?;
+            // A duty's replay may be of thousands: those are left to the marks, which are due.
+            if let Some(agenda) = agenda {
+                for connection in &connections {
+                    granted(connection, services).for_each(|service| agenda.add(connection, service));
+                }
+            }
         }
         self.notifications.let_go(&incoming.id).await
     }

@@ -12,14 +12,12 @@ use afferent_domain::budget::Lane;
 use afferent_domain::connection::State as Link;
 use afferent_domain::id::{ConnectionId, RunId};
 use afferent_domain::pause::pause;
-use afferent_domain::record::{Change, SyncKind, revise};
 use afferent_domain::service::Service;
 use afferent_gate::CallError;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_store::duties::End;
 use afferent_store::item::{n, s};
-use afferent_store::records::Written;
 use afferent_store::runs::{Run, Tally, read_slice};
 use afferent_withings::Class;
 
@@ -38,9 +36,6 @@ const MOST_FAILURES: u32 = 18;
 
 /// A budget that is free again within this time is free for the next wake.
 const SOON: Duration = Duration::from_secs(60);
-
-/// How often a run's record is compared again because somebody else told it meanwhile.
-const ROUNDS: usize = 8;
 
 /// What a read that was cut short means for who asked for it.
 pub(crate) enum Short {
@@ -182,22 +177,7 @@ impl Fetcher {
         self.tell_run(&run).await
     }
 
-    /// Brings the run's record to how the run stands. The run is read after the record that it replaces, so that an
-    /// older state never goes over a newer one.
     async fn tell_run(&self, run: &Run) -> Result<(), StoreError> {
-        let record = run.fact().record;
-        for _ in 0..ROUNDS {
-            let stored = self.records.get(&run.user, &record).await?;
-            let Some(run) = self.connections.run(&run.connection, &run.id).await? else { return Ok(()) };
-            match revise(stored.as_ref(), run.fact(), self.clock.now(), SyncKind::Backfill) {
-                Change::Unchanged => return Ok(()),
-                Change::Write(record) => {
-                    if self.records.put(&record).await? == Written::Stored {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        Err(StoreError::Conflict { operation: "PutItem" })
+        self.records.tell_run(&self.connections, run, &*self.clock).await
     }
 }

@@ -39,6 +39,8 @@ const DAY: i64 = 24 * 3600;
 #[derive(Clone, Copy)]
 pub(crate) struct Storing<'a> {
     pub(crate) synckind: SyncKind,
+    /// Which reading brought them.
+    pub(crate) pull: Option<&'a PullId>,
     /// When the call was sent that brought them. What was stored since may be newer than the answer.
     pub(crate) sent: Timestamp,
     /// The service that holds the details of those that are new or changed, if they are to be read.
@@ -136,7 +138,7 @@ impl Fetcher {
     /// Stores facts of our own, or of a notification: there is no call whose answer could be overtaken.
     pub(crate) async fn store_own(&self, facts: Vec<Fact>) -> Result<(), StoreError> {
         let sent = Timestamp::from_millis(i64::MAX);
-        self.store(facts, Storing { synckind: SyncKind::Live, sent, details: None }).await.map(drop)
+        self.store(facts, Storing { synckind: SyncKind::Live, pull: None, sent, details: None }).await.map(drop)
     }
 
     /// Marks the service that holds the details of rows that lie in `windows`, in pieces that an invocation can read.
@@ -155,7 +157,8 @@ impl Fetcher {
         for _ in 0..ROUNDS {
             match revise(stored.as_ref(), fact.clone(), self.clock.now(), how.synckind) {
                 Change::Unchanged => return Ok(One::Unchanged),
-                Change::Write(record) => {
+                Change::Write(mut record) => {
+                    record.pull = how.pull.cloned();
                     let since = |stored: &Record| Timestamp::from_millis(stored.changed_ms) + CLOCKS_APART;
                     if stored.as_ref().is_some_and(|stored| since(stored) > how.sent && stored.digest != record.digest)
                     {

@@ -1,4 +1,5 @@
-//! Erasing a person's data: the connection has ended, and the policy says that what it brought goes.
+//! Erasing a person's data: the connection has ended, and the policy says that what it brought goes. (What a customer
+//! asks for, and is about the whole person, is in `person`.)
 //!
 //! In two passes, the second a day later, when the stream has forgotten every change: what `fanout` still had to make
 //! of changes that came before the end is found then. Each pass goes through the user's records, the journal with its
@@ -8,6 +9,8 @@
 //! What stays: the public record of the connection and its events (they say that it has ended, and how much was
 //! erased), markers of the journal (ids), and notifications that have ended, which no index finds by person: their TTL
 //! takes them within 90 days.
+
+mod person;
 
 use std::time::Duration;
 
@@ -126,13 +129,17 @@ impl Keeper {
         for shard in Family::Keeper.shards() {
             for due in self.connections.due(&shard, self.clock.now(), MOST_PER_SHARD).await? {
                 let (Ok(owner), Ok(duty)) = (due.owner.parse::<Owner>(), due.item.parse::<Duty>()) else { continue };
-                let (Owner::Connection(id), Duty::Erasure) = (owner, duty) else { continue };
                 if self.clock.now() >= end {
                     return outcome.map(|()| erasures);
                 }
+                let done = match (&owner, duty) {
+                    (Owner::Connection(id), Duty::Erasure) => self.erase_connection(id, end).await,
+                    (Owner::Erasure(id), Duty::Erasure) => self.erase_person(id, end).await,
+                    _ => continue,
+                };
                 erasures += 1;
-                if let Err(error) = self.erase_connection(&id, end).await {
-                    tracing::error!(%error, connection = %id, "an erasure was cut short and goes on later");
+                if let Err(error) = done {
+                    tracing::error!(%error, %owner, "an erasure was cut short and goes on later");
                     outcome = outcome.and(Err(error.into()));
                 }
             }
@@ -239,23 +246,29 @@ impl Keeper {
         // A dead link wants them only if it may come back: one that was unlinked has its own erasure.
         let nobodys = |other: &Connection| other.id == connection.id || other.state == State::Unlinked;
         if account.iter().all(nobodys) {
-            loop {
-                let (waiting, _) = self.notifications.awaiting(&connection.account.userid, None, PAGE).await?;
-                let mut erased = 0;
-                for id in waiting {
-                    // The index may be behind.
-                    if self.notifications.state(&id).await?.is_some() {
-                        self.notifications.erase(&id).await?;
-                        erased += 1;
-                    }
-                }
-                at.notifications += erased;
-                if erased == 0 {
-                    break;
-                }
-            }
+            at.notifications += self.erase_waiting(&connection.account.userid).await?;
         }
         self.connections.erase_rest(&connection.id).await.map(drop)
+    }
+
+    /// The notifications that wait for a person; how many.
+    async fn erase_waiting(&self, userid: &str) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            let (waiting, _) = self.notifications.awaiting(userid, None, PAGE).await?;
+            let mut erased = 0;
+            for id in waiting {
+                // The index may be behind.
+                if self.notifications.state(&id).await?.is_some() {
+                    self.notifications.erase(&id).await?;
+                    erased += 1;
+                }
+            }
+            all += erased;
+            if erased == 0 {
+                return Ok(all);
+            }
+        }
     }
 
     /// Says in the connection's record how much is gone. Numbers only.

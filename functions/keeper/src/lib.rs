@@ -65,9 +65,9 @@ impl Config {
     /// # Errors
     /// A variable is missing or cannot be read.
     pub fn from_env(env: &Env) -> Result<Self, StartError> {
-        let days: u64 = env.parsed("DELIVERY_RETENTION_DAYS", 30, "a whole number of days")?;
+        let days = env.number("DELIVERY_RETENTION_DAYS", 30, 1..=365, "a number of days from 1 to 365")?;
         Ok(Self {
-            delivery_retention: Duration::from_secs(days.clamp(1, 3_650) * 24 * 60 * 60),
+            delivery_retention: Duration::from_secs(days * 24 * 60 * 60),
             connections_table: env.required("CONNECTIONS_TABLE")?,
             notifications_table: env.required("NOTIFICATIONS_TABLE")?,
             records_table: env.required("RECORDS_TABLE")?,

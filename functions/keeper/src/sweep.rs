@@ -4,7 +4,8 @@
 //!
 //! The daily task begins a pass and goes on with it, and so does every minute until it is through; where it is stands in
 //! the journal `_sweep`. A pass begins where the last one that came through ended, two hours earlier for stamps that come
-//! late; so days on which the keeper stood still are made up for. A day that finds a pass under way begins none.
+//! late; so days on which the keeper stood still are made up for. A day that finds a pass under way begins none. Where the
+//! first pass is to begin is noted by the first minute of all, so that days which fail do not move it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,8 +22,8 @@ use serde_json::{Value, json};
 
 use crate::Keeper;
 
-/// How far back the first pass looks: two days, because the first run of all may have failed before it could say where it
-/// began, and two hours for one that comes late.
+/// How far back of the first minute the first pass looks: changes may be older than the keeper, such as those of a table
+/// that was imported, and those that came before a fan-out was there.
 const FIRST: Duration = Duration::from_secs(50 * 3600);
 
 /// How much of the pass before is compared again: a change is stamped before it is written.
@@ -44,8 +45,7 @@ impl Keeper {
             tracing::warn!("the sweep of yesterday is still under way");
         } else {
             let to = self.clock.now() - FRESH;
-            // If something of the first pass cannot be compared, the next one begins where it did, not a day later.
-            let through = if at.through == Timestamp::default() { to - FIRST + OVERLAP } else { at.through };
+            let through = if at.through == Timestamp::default() { self.origin() } else { at.through };
             // What is older has no event that could still be asked for.
             let pass = Pass { to, hour: (through - OVERLAP).max(to - KEPT), ..Pass::default() };
             match self.outbox.events().keep_sweeping(&at, through, Some(pass)).await? {
@@ -59,7 +59,16 @@ impl Keeper {
     /// Goes on with the pass that is under way, if one is.
     pub(crate) async fn continue_sweep(&self, until: Timestamp) -> Result<Value, lambda_runtime::Error> {
         let at = self.outbox.events().sweeping().await?;
+        if at.through == Timestamp::default() {
+            self.outbox.events().keep_sweeping(&at, self.origin(), at.pass.clone()).await?;
+            return Ok(Value::Null);
+        }
         self.sweep(at, until).await
+    }
+
+    /// Where sweeping begins if nothing says where it is.
+    fn origin(&self) -> Timestamp {
+        self.clock.now() - FRESH - FIRST + OVERLAP
     }
 
     /// Compares and mends, page by page. Trouble with one bucket, user or record stops no other.

@@ -12,10 +12,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::crash::Crashes;
 use crate::front::gateway;
 use crate::invoke::{Invoke, InvokeError};
+use crate::meter::Meter;
 use crate::template::{Function, Template};
 
 /// One function's handler.
@@ -26,9 +28,15 @@ pub type Handler = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes, InvokeE
 pub struct Functions {
     handlers: Mutex<BTreeMap<String, (Duration, Handler)>>,
     crashes: Mutex<Option<Crashes>>,
+    meter: Meter,
 }
 
 impl Functions {
+    /// No functions yet; their invocations are counted.
+    pub(crate) fn metered(meter: Meter) -> Self {
+        Self { meter, ..Self::default() }
+    }
+
     /// Starts every function of the template whose program is one of ours.
     ///
     /// # Errors
@@ -73,14 +81,18 @@ impl Invoke for Functions {
             return Box::pin(async { Err(InvokeError::Unknown) });
         };
         let crashes = self.crashes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (meter, name, began) = (self.meter.clone(), function.to_owned(), Instant::now());
         Box::pin(async move {
+            let sent = payload.clone();
             let work: BoxFuture<'static, _> = Box::pin(async move { handler(payload).await });
             let work = match crashes {
                 Some(crashes) => crashes.strike(work),
                 None => work,
             };
             let work = AssertUnwindSafe(work).catch_unwind();
-            match tokio::time::timeout(timeout, work).await {
+            let ended = tokio::time::timeout(timeout, work).await;
+            meter.invocation(&name, &sent, began.elapsed());
+            match ended {
                 Err(_) => Err(InvokeError::TimedOut),
                 Ok(Err(_)) => Err(InvokeError::Failed("panic".to_owned())),
                 Ok(Ok(answer)) => answer,

@@ -38,6 +38,8 @@ pub enum MailFault {
     Throttled,
     /// `MessageRejected`: the recipient is not verified in the sandbox, or is on the suppression list.
     Rejected,
+    /// `AccessDeniedException`: the role may not send in the sender's name.
+    Denied,
     /// `SendingPausedException`: the account may not send at present.
     Suspended,
     /// Nobody answers under the address. (Over a socket: 503.)
@@ -148,6 +150,9 @@ impl Mail {
             }
             Some(MailFault::Rejected) => {
                 return Some(refusal(400, "MessageRejected", &format!("Email address is not verified: {to}")));
+            }
+            Some(MailFault::Denied) => {
+                return Some(refusal(403, "AccessDeniedException", "User is not authorized to perform: ses:SendEmail"));
             }
             Some(MailFault::Suspended) => {
                 return Some(refusal(400, "SendingPausedException", "Sending is paused for this account."));

@@ -173,7 +173,7 @@ impl Simulation {
             endpoints: network.clone(),
             aws: aws.aws(&place.region, Arc::clone(&clock)),
         };
-        let functions = Arc::new(Functions::default());
+        let functions = Arc::new(Functions::metered(dynamodb.meter().clone()));
         let invoke: Arc<dyn Invoke> = functions.clone();
         let front = Front::new(&template, Arc::clone(&invoke), Arc::clone(&clock));
         network.put(FRONT_HOST, Arc::new(front.clone()));

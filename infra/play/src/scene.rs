@@ -67,7 +67,7 @@ pub struct Scene {
     pub connection: Option<Connection>,
     /// Where notifications go.
     pub callback: String,
-    /// An API key that may read.
+    /// A key to the API that may do everything.
     pub key: String,
     /// What owners of endpoints may ask for.
     pub registry: Registry,

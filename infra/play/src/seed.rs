@@ -9,6 +9,7 @@ use afferent_domain::address::{Reach, ReachError};
 use afferent_domain::backfill::Depth;
 use afferent_domain::connection::{Scopes, State};
 use afferent_domain::filter::{Pattern, PatternError};
+use afferent_domain::grant::{Grant, Grants};
 use afferent_domain::id::{ConnectionId, EndpointId};
 use afferent_domain::secret::Secret;
 use afferent_domain::signature::SigningSecret;
@@ -20,7 +21,7 @@ use afferent_registry::{Change, Config, New, Registry, RegistryError};
 use afferent_secrets::{Seals, SecretsError, Unsealable, application, sealer};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection, Connections};
-use afferent_store::keys::{Key, Keys};
+use afferent_store::keys::{Keys, NewKey};
 use afferent_store::records::Records;
 
 /// Puts things into the tables of one stack.
@@ -268,18 +269,15 @@ impl Seeder {
         Ok(Registered { endpoint, secret })
     }
 
-    /// Makes an API key that may read, and connect people.
+    /// Makes an API key that may do everything, as often as any key may.
     ///
     /// # Errors
     /// [`SeedError`].
     pub async fn key(&self, label: &str) -> Result<String, SeedError> {
         let keys = Keys::new(afferent_store::client(&self.rim.aws), self.name("keys"));
-        let key = Key {
-            label: label.to_owned(),
-            scopes: vec!["read".to_owned(), "write".to_owned()],
-            return_urls: Vec::new(),
-        };
-        Ok(keys.create(&key, self.rim.clock.now(), &*self.rim.dice).await?)
+        let key = NewKey { per_minute: 6_000, ..NewKey::new(label, Grants::new([Grant::Admin])) };
+        let (_, text) = keys.create(&key, self.rim.clock.now(), &*self.rim.dice).await?;
+        Ok(text.reveal().to_owned())
     }
 }
 

@@ -5,6 +5,8 @@
 //! the newest tenth of everything is there. Series come last, because a day or a night is read only where its
 //! summary is stored.
 
+mod range;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +17,8 @@ use crate::clock::Timestamp;
 use crate::connection::Scopes;
 use crate::notification::Window;
 use crate::service::Service;
+
+pub use range::{BadRange, Range};
 
 const DAY: i64 = 86_400;
 
@@ -85,6 +89,20 @@ impl Ask {
         let summaries = Service::ALL.into_iter().filter(|service| !is_detail(*service));
         let from = summaries.filter(|service| scopes.allow(*service)).map(|service| (service, from.as_secs()));
         Self { from: from.collect(), to: to.as_secs(), details }
+    }
+
+    /// The same for these services alone.
+    #[must_use]
+    pub fn only(mut self, services: &[Service]) -> Self {
+        self.from.retain(|service, _| services.contains(service));
+        self
+    }
+
+    /// Whether everything that `other` reads is read.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let all = |(service, from): (&Service, &i64)| self.from.get(service).is_some_and(|own| own <= from);
+        self.to >= other.to && (self.details || !other.details) && other.from.iter().all(all)
     }
 
     /// The oldest instant that is read (epoch seconds).
@@ -295,6 +313,18 @@ mod tests {
         assert_eq!((estimate.slices, estimate.calls), (9, 10));
         assert_eq!(estimate.fastest, Duration::from_secs(5));
         assert_eq!(estimate.slowest, Duration::from_secs(100));
+    }
+
+    #[test]
+    fn a_run_covers_what_reaches_no_further_and_asks_for_no_more() {
+        let ask = |back, details| Ask::of(&Scopes::default(), days(back), NOW, details);
+        let weight = |back| ask(back, false).only(&[Service::Getmeas]);
+        assert_eq!(weight(90).slices().len(), 1);
+        assert!(ask(90, false).covers(&weight(90)) && ask(90, true).covers(&ask(30, false)));
+        assert!(!weight(90).covers(&ask(90, false)), "other services");
+        assert!(!ask(30, false).covers(&weight(90)), "further back");
+        assert!(!ask(90, false).covers(&ask(90, true)), "series");
+        assert!(!ask(90, false).covers(&Ask { to: NOW.as_secs() + 1, ..weight(1) }), "later");
     }
 
     #[test]

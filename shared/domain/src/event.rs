@@ -113,7 +113,7 @@ pub struct Event {
 pub struct DataError;
 
 /// The attributes of a record's item that are no part of the record's public form.
-const PRIVATE: [&str; 4] = ["change_bucket", "digest", "user_kind", "user_service"];
+const PRIVATE: [&str; 5] = ["change_bucket", "digest", "pull", "user_kind", "user_service"];
 
 /// The most bytes of data in an event: DynamoDB's 400 KB for an item, less the rest of the item.
 const LARGEST_DATA: usize = 380_000;

@@ -43,16 +43,12 @@ impl FromStr for Grant {
     type Err = UnknownGrant;
 
     fn from_str(text: &str) -> Result<Self, UnknownGrant> {
-        let known = |id: &str, prefix: &str| {
-            id.strip_prefix(prefix)
-                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
-        };
         match text.split_once(':') {
             None if text == "admin" => Ok(Self::Admin),
             None if text == "write" => Ok(Self::Write),
             None if text == "read" => Ok(Self::Read),
-            Some(("endpoint", id)) if known(id, EndpointId::PREFIX) => Ok(Self::Endpoint(id.into())),
-            Some(("user", id)) if known(id, UserId::PREFIX) => Ok(Self::User(id.into())),
+            Some(("endpoint", id)) => EndpointId::parse(id).map(Self::Endpoint).ok_or(UnknownGrant),
+            Some(("user", id)) => UserId::parse(id).map(Self::User).ok_or(UnknownGrant),
             _ => Err(UnknownGrant),
         }
     }

@@ -62,6 +62,14 @@ macro_rules! ids {
                 Self(derived($prefix, parts))
             }
 
+            /// The id that a caller wrote: the prefix, and after it up to 64 letters and digits. `None` for any other text.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                let rest = text.strip_prefix($prefix)?;
+                let fits = (1..=64).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                fits.then(|| Self(text.to_owned()))
+            }
+
             /// The id as it is written in tables, messages and events.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -143,6 +151,15 @@ mod tests {
         let late = NotificationId::draw(Timestamp::from_millis(1_001), &Fixed(0));
         assert!(early < late);
         assert_eq!(early.as_str().len(), "ntf_".len() + 26);
+    }
+
+    #[test]
+    fn what_a_caller_wrote_is_an_id_only_if_it_looks_like_one() {
+        assert_eq!(UserId::parse("usr_0a"), Some(UserId::from("usr_0a")));
+        for text in ["", "usr_", "con_1", "usr_1/2", "usr_1#2", "USR_1", "_app", "usr_é"] {
+            assert_eq!(UserId::parse(text), None, "{text}");
+        }
+        assert_eq!(UserId::parse(&format!("usr_{}", "a".repeat(65))), None);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum Cause {
     Sweep,
     /// The person has connected: what was modified since the cursor is missing.
     Connect,
+    /// The customer asks for what Withings has now.
+    Refresh,
 }
 
 impl Cause {
@@ -45,7 +47,7 @@ impl Cause {
             Self::Notification(_) => Lane::Live,
             Self::Summary(_, lane) => *lane,
             Self::Sweep => Lane::Reconcile,
-            Self::Connect => Lane::OnDemand,
+            Self::Connect | Self::Refresh => Lane::OnDemand,
         }
     }
 
@@ -55,6 +57,7 @@ impl Cause {
             Self::Summary(pull, lane) => format!("{pull}/{}", lane.name()),
             Self::Sweep => "sweep".to_owned(),
             Self::Connect => "connect".to_owned(),
+            Self::Refresh => "refresh".to_owned(),
         }
     }
 
@@ -66,6 +69,7 @@ impl Cause {
             Some(_) => None,
             None if text == "sweep" => Some(Self::Sweep),
             None if text == "connect" => Some(Self::Connect),
+            None if text == "refresh" => Some(Self::Refresh),
             None => text.starts_with(NotificationId::PREFIX).then(|| Self::Notification(NotificationId::from(text))),
         }
     }
@@ -112,7 +116,7 @@ impl Entry {
     pub const fn notification(&self) -> Option<&NotificationId> {
         match &self.cause {
             Cause::Notification(id) => Some(id),
-            Cause::Summary(..) | Cause::Sweep | Cause::Connect => None,
+            Cause::Summary(..) | Cause::Sweep | Cause::Connect | Cause::Refresh => None,
         }
     }
 
@@ -122,7 +126,7 @@ impl Entry {
     pub fn settled(&self) -> Timestamp {
         match self.cause {
             Cause::Notification(_) => self.received + SETTLE,
-            Cause::Summary(..) | Cause::Sweep | Cause::Connect => self.received,
+            Cause::Summary(..) | Cause::Sweep | Cause::Connect | Cause::Refresh => self.received,
         }
     }
 }
@@ -195,6 +199,7 @@ mod tests {
                 .prop_map(|lane| Cause::Summary(PullId::from("pul_0"), lane)),
             Just(Cause::Sweep),
             Just(Cause::Connect),
+            Just(Cause::Refresh),
         ]
     }
 

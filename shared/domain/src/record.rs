@@ -16,7 +16,7 @@ pub use parts::{
 pub use revise::{Change, change_bucket, change_buckets, retract, revise};
 
 use crate::clock::Timestamp;
-use crate::id::{ConnectionId, RecordId, UserId};
+use crate::id::{ConnectionId, PullId, RecordId, UserId};
 
 /// The version of the shape of [`Record`]; raised when a field changes its meaning, not when one is added.
 pub const VERSION: u32 = 1;
@@ -90,6 +90,10 @@ pub struct Record {
     /// The backfill run that brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The pull that brought this revision; none for what no reading brought: a notification that is the data itself, a
+    /// retraction, what we say ourselves. Not in events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullId>,
     /// When revision 1 was stored.
     pub ingested_ms: i64,
     /// When this revision was stored; key of the change index.

@@ -8,6 +8,13 @@
 use std::time::Duration;
 
 use crate::Timestamp;
+use crate::exact::Decimal;
+use crate::id::{ConnectionId, RecordId, RetractionId, UserId};
+use crate::record::{Category, Code, Component, Fact, Source};
+use crate::service::Service;
+
+/// The kind of the public record of a retraction that is held.
+pub const KIND: &str = "retraction";
 
 /// How long after the first read the second one may be, where a control was returned.
 pub const SECOND_READ: Duration = Duration::from_secs(15 * 60);
@@ -66,6 +73,71 @@ impl Lack {
     pub const fn is_large(self) -> bool {
         self.missing > MOST || (self.known >= SMALLEST && self.missing * 100 > self.known * SHARE_PERCENT)
     }
+}
+
+/// A retraction that was too large to be believed at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Large<'a> {
+    /// Whose records.
+    pub user: &'a UserId,
+    /// What brought them.
+    pub connection: &'a ConnectionId,
+    /// Of which service.
+    pub service: Service,
+    /// Its id.
+    pub id: &'a RetractionId,
+    /// When they were first missed.
+    pub first: Timestamp,
+    /// How much it is about.
+    pub lack: Lack,
+}
+
+/// What became of a large one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing happens until its time is up or an operator has looked.
+    Held,
+    /// What it is about came back.
+    Withdrawn,
+    /// The records are retracted.
+    Applied,
+    /// An operator does not believe it.
+    Rejected,
+}
+
+impl Told {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Withdrawn => "withdrawn",
+            Self::Applied => "applied",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// Its public record, so that operators hear of it as of everything else. Numbers only.
+#[must_use]
+pub fn fact(large: &Large<'_>, told: Told) -> Fact {
+    let record = RecordId::derive(&[large.user.as_str(), KIND, large.id.as_str()]);
+    let source = Source { service: "afferent".to_owned(), ..Source::withings("afferent") };
+    let (user, connection) = (large.user.clone(), large.connection.clone());
+    let mut fact = Fact::bare(user, connection, record, KIND, Category::Account, large.first, source);
+    fact.value_code = Some(told.name().to_owned());
+    let part = |kind: &str| Component { kind: kind.to_owned(), codes: vec![Code::own(kind)], ..Component::default() };
+    let count = |kind: &str, count: usize| Component {
+        value: i64::try_from(count).ok().map(Decimal::from),
+        unit: Some("{count}".to_owned()),
+        ..part(kind)
+    };
+    let text = |kind: &str, text: &str| Component { value_code: Some(text.to_owned()), ..part(kind) };
+    fact.components = vec![
+        text("retraction", large.id.as_str()),
+        text("service", large.service.name()),
+        count("missing", large.lack.missing),
+        count("known", large.lack.known),
+    ];
+    fact
 }
 
 /// What to do after a second read that showed the same.

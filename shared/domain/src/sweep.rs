@@ -6,6 +6,8 @@
 //! oldest and may take many invocations. What is known afterwards is what Withings held when the pass began
 //! ([`Completeness`]); a pass that is under way, or that never began, proves nothing.
 
+mod proof;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +17,8 @@ use crate::backfill::{is_detail, pieces};
 use crate::clock::Timestamp;
 use crate::notification::Window;
 use crate::service::Service;
+
+pub use proof::{Case, Evidence, Verdict, Why, judge};
 
 /// A window ends so long after its pass began: clocks of devices run ahead, and the local day may be tomorrow's.
 const AHEAD: Duration = Duration::from_secs(86_400);
@@ -341,6 +345,14 @@ pub struct Completeness {
 }
 
 impl Completeness {
+    /// The same, and with what backfill runs prove that are done: additions and edits, up to their end, of what is dated
+    /// from their beginning on. What a run reads later than its end it reads as it is then, which is no less.
+    #[must_use]
+    pub fn with_runs(mut self, runs: impl Iterator<Item = Completed>) -> Self {
+        self.edits = frontier(self.edits.into_iter().chain(runs));
+        self
+    }
+
     /// Up to when what was added and edited is known of all that is dated from `at` (epoch seconds) on.
     #[must_use]
     pub fn edits_from(&self, at: i64) -> Option<Timestamp> {

@@ -1,6 +1,7 @@
 //! Environment variables, read in one place per function and nowhere else.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A variable that is missing or cannot be read. Names the variable, never its value.
@@ -69,6 +70,21 @@ impl Env {
             Some(value) => value.parse().map_err(|_| EnvError::Unusable { name: name.to_owned(), expected }),
         }
     }
+
+    /// The variable's value as a whole number within `range`, or `default` if it is not set.
+    ///
+    /// # Errors
+    /// [`EnvError::Unusable`] if it is set to something else.
+    pub fn number(
+        &self,
+        name: &str,
+        default: u64,
+        range: RangeInclusive<u64>,
+        expected: &'static str,
+    ) -> Result<u64, EnvError> {
+        let number = self.parsed(name, default, expected)?;
+        if range.contains(&number) { Ok(number) } else { Err(EnvError::Unusable { name: name.to_owned(), expected }) }
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +96,19 @@ mod tests {
         let env = Env::of(BTreeMap::from([("LIMIT".to_owned(), "s3cret".to_owned())]));
         let error = env.parsed("LIMIT", 1_u32, "a whole number").unwrap_err().to_string();
         assert_eq!(error, "the environment variable LIMIT should be a whole number");
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_refused() {
+        let days = |value: &str| {
+            let env = Env::of(BTreeMap::from([("DAYS".to_owned(), value.to_owned())]));
+            env.number("DAYS", 30, 1..=365, "a whole number from 1 to 365")
+        };
+        assert_eq!((days(""), days("1"), days("365")), (Ok(30), Ok(1), Ok(365)));
+        for wrong in ["0", "366", "-1", "ten"] {
+            let error = days(wrong).unwrap_err().to_string();
+            assert_eq!(error, "the environment variable DAYS should be a whole number from 1 to 365");
+        }
     }
 
     #[test]

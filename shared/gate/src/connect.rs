@@ -1,15 +1,17 @@
 //! From a code to a token pair, and from a pair to a connection.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afferent_domain::backfill::Depth;
+use afferent_domain::backfill::{BadDepth, Depth};
 use afferent_domain::budget::Lane;
 use afferent_domain::connection::{Scopes, State, Subscriptions};
 use afferent_domain::id::{ConnectionId, UserId};
 use afferent_domain::record::SyncKind;
 use afferent_domain::{Clock, Dice, Timestamp};
-use afferent_secrets::{Seals, Unsealable};
+use afferent_secrets::{Sealed, Seals, Unsealable};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection, Connections};
 use afferent_store::records::Records;
@@ -98,6 +100,72 @@ pub enum ConnectError {
     Seal(#[from] Unsealable),
 }
 
+/// What an imported connection brings of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// Nothing.
+    Nothing,
+    /// What it missed since it last lived here; nothing, if it never did.
+    Gap,
+    /// So much, as after a first consent.
+    Reach(Depth),
+}
+
+impl History {
+    /// Whether it is read as after a first consent, and how deep.
+    const fn plan(self) -> (bool, Depth) {
+        match self {
+            Self::Nothing => (true, Depth::Days(0)),
+            Self::Gap => (false, Depth::Days(0)),
+            Self::Reach(depth) => (true, depth),
+        }
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("none"),
+            Self::Gap => f.write_str("gap"),
+            Self::Reach(Depth::Days(days)) => write!(f, "{days}"),
+            Self::Reach(Depth::Everything) => f.write_str("everything"),
+        }
+    }
+}
+
+impl FromStr for History {
+    type Err = BadDepth;
+
+    fn from_str(text: &str) -> Result<Self, BadDepth> {
+        match text {
+            "none" => Ok(Self::Nothing),
+            "gap" => Ok(Self::Gap),
+            _ => text.parse().map(Self::Reach),
+        }
+    }
+}
+
+/// What came of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// It is connected. What follows (subscriptions, sweeps, the past, the public record) is the account's care, which
+    /// is due now.
+    Connected(Connection),
+    /// It lives already; nothing was changed, its tokens least of all.
+    Already(Connection),
+}
+
+/// A pair that leaves. Whoever refreshes it first owns the chain from then on, and cuts the other one off.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// The access token; worthless after `expires`.
+    pub access_token: Secret,
+    /// The refresh token.
+    pub refresh_token: Secret,
+    /// When the access token dies.
+    pub expires: Timestamp,
+}
+
 /// Connects people.
 pub struct Connector {
     /// The table.
@@ -158,6 +226,54 @@ impl Connector {
         Ok(())
     }
 
+    /// Connects somebody who consented elsewhere, by a pair that was brought. A pair that the account has and that
+    /// lives for another user stays, because the brought one may be older. Nothing is called: whether Withings takes the pair shows at
+    /// the first call of the account's care, and one that it does not take ends the link as any dead pair does.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; then the person is not connected.
+    pub async fn import(
+        &self,
+        seals: &Seals,
+        consent: &Consent,
+        history: Option<History>,
+    ) -> Result<Imported, ConnectError> {
+        let fresh = self.fresh(consent).await?;
+        if let Some(known) = self.connections.get(&fresh.id).await?.filter(|known| known.state == State::Connected) {
+            return Ok(Imported::Already(known));
+        }
+        let pair = self.pair(seals, consent)?;
+        let history = history.unwrap_or(History::Reach(self.depth)).to_string();
+        let others = self.connections.of_account(&fresh.account).await?;
+        // Where nobody knew the account, a pair that is there when this is stored came with another import just now.
+        let keep = others.is_empty() || others.iter().any(|other| other.state == State::Connected);
+        let stored = self.connections.import(&fresh, &consent.reference, &pair, keep, &history).await?;
+        tracing::info!(connection = %fresh.id, region = fresh.account.region, stored, "imported a connection");
+        Ok(Imported::Connected(self.connections.get(&fresh.id).await?.unwrap_or(fresh)))
+    }
+
+    /// The account's pair, opened; `None` if it has none that lives.
+    ///
+    /// Dangerous: the pair is one chain, and there is one owner of it. As soon as the other side refreshes, the pair
+    /// here dies (8 h later at the latest), and the person is asked to connect again; and the other way round. Disconnect
+    /// nothing here either: that revokes the consent, and the exported pair with it. For an operator who moves people
+    /// away, never for an answer of the API.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn export_pair(&self, seals: &Seals, account: &AccountKey) -> Result<Option<Exported>, ConnectError> {
+        let Some(stored) = self.connections.tokens(account).await?.filter(|stored| !stored.dead) else {
+            return Ok(None);
+        };
+        let (owner, now) = (account.to_string(), self.clock.now());
+        let pair = stored.pair;
+        Ok(Some(Exported {
+            access_token: seals.open(&owner, &Sealed(pair.access), now).await?,
+            refresh_token: seals.open(&owner, &Sealed(pair.refresh), now).await?,
+            expires: pair.expires,
+        }))
+    }
+
     fn pair(&self, seals: &Seals, consent: &Consent) -> Result<Pair, Unsealable> {
         let (now, owner) = (self.clock.now(), consent.account.to_string());
         Ok(Pair {
@@ -169,23 +285,32 @@ impl Connector {
     }
 
     async fn store(&self, seals: &Seals, consent: &Consent, duties: bool) -> Result<Connection, ConnectError> {
-        let (now, pair) = (self.clock.now(), self.pair(seals, consent)?);
-        let fresh = Connection {
+        let (pair, fresh) = (self.pair(seals, consent)?, self.fresh(consent).await?);
+        self.connections.connect(&fresh, &consent.reference, &pair, duties).await?;
+        tracing::info!(connection = %fresh.id, region = fresh.account.region, "connected a person");
+        // As the table has it: it may have been there before.
+        Ok(self.connections.get(&fresh.id).await.ok().flatten().unwrap_or(fresh))
+    }
+
+    /// The connection as if it were the first time. Without a time zone of its own it has the user's.
+    async fn fresh(&self, consent: &Consent) -> Result<Connection, StoreError> {
+        let (now, user) = (self.clock.now(), UserId::derive(&[&consent.reference]));
+        let tz = match &consent.tz {
+            Some(tz) => Some(tz.clone()),
+            None => self.connections.user(&user).await?.and_then(|user| user.tz),
+        };
+        Ok(Connection {
             id: ConnectionId::derive(&[&consent.reference, &consent.account.userid]),
-            user: UserId::derive(&[&consent.reference]),
+            user,
             account: consent.account.clone(),
-            tz: consent.tz.clone(),
+            tz,
             connected: now,
             first_connected: now,
             state: State::Connected,
             scopes: consent.scopes.clone(),
             subscriptions: Subscriptions::default(),
             followed_up: false,
-        };
-        self.connections.connect(&fresh, &consent.reference, &pair, duties).await?;
-        tracing::info!(connection = %fresh.id, region = fresh.account.region, "connected a person");
-        // As the table has it: it may have been there before.
-        Ok(self.connections.get(&fresh.id).await.ok().flatten().unwrap_or(fresh))
+        })
     }
 }
 
@@ -203,7 +328,9 @@ pub async fn follow_up(
 ) -> Result<(), StoreError> {
     records.bring(connection.fact(), now, SyncKind::Live).await?;
     if !connection.followed_up {
-        let first = connection.connected == connection.first_connected;
+        let history = connections.history(connection).await?.and_then(|history| history.parse::<History>().ok());
+        let consented = (connection.connected == connection.first_connected, depth);
+        let (first, depth) = history.map_or(consented, History::plan);
         connections.begin_reading(connection, first, depth, now).await?;
         connections.set_followed_up(connection).await?;
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use afferent_aws::{Aws, Service, cause};
 use afferent_domain::contact::EmailAddress;
 use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::error::ProvideErrorMetadata as _;
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 
@@ -30,7 +31,7 @@ pub struct Letter {
 /// A letter that SES did not take. Holds SES's code, never an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
-    /// SES does not take this letter: its recipient, its sender or its content. The same letter meets the same answer
+    /// SES does not take this letter: its recipient, its sender, its content, or that we may send in this name. The same letter meets the same answer
     /// until somebody changes something.
     #[error("SES refused the letter: {0}")]
     Refused(String),
@@ -82,6 +83,8 @@ impl Mail {
                         | SendEmailError::NotFoundException(_)
                 )
             );
+            // The role or the identity's policy does not allow it: nothing changes by asking again either.
+            let refused = refused || error.code() == Some("AccessDeniedException");
             if refused { MailError::Refused(cause(&error)) } else { MailError::Unavailable(cause(&error)) }
         })
     }

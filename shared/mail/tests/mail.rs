@@ -42,9 +42,11 @@ async fn a_letter_arrives_as_it_was_written() {
 #[tokio::test(start_paused = true)]
 async fn a_letter_that_is_refused_is_told_from_a_service_that_takes_none_at_present() {
     let (simulation, mail) = stack().await;
-    simulation.mail.always(MailFault::Rejected, "ops@example.org");
-    assert_eq!(mail.send(&letter()).await, Err(MailError::Refused("MessageRejected".to_owned())));
-    simulation.mail.mend();
+    for (fault, code) in [(MailFault::Rejected, "MessageRejected"), (MailFault::Denied, "AccessDeniedException")] {
+        simulation.mail.always(fault, "ops@example.org");
+        assert_eq!(mail.send(&letter()).await, Err(MailError::Refused(code.to_owned())));
+        simulation.mail.mend();
+    }
     for fault in [MailFault::Throttled, MailFault::OutOfReach, MailFault::Suspended] {
         simulation.mail.always(fault, "");
         let error = mail.send(&letter()).await.unwrap_err();

@@ -8,5 +8,5 @@ mod message;
 mod sender;
 
 pub use batch::{MissingId, Outcome, each};
-pub use message::{Delivery, Duty, MessageError, Notification, Payload, Pull, Wake};
+pub use message::{Delivery, Duty, MessageError, Notification, Payload, Pull, Replay, Wake};
 pub use sender::{Queue, QueueError, Sending};

@@ -33,6 +33,8 @@ pub enum Pull {
     Wake(Wake),
     /// A duty is due; sent by `keeper`, also on `backfill`.
     Duty(Duty),
+    /// A notification that was put away is to be sorted again; sent by `api`.
+    Replay(Replay),
 }
 
 /// A notification as `ingest` took it: the body whole, nothing parsed.
@@ -74,6 +76,13 @@ pub struct Duty {
     pub owner: String,
     /// Which: the sort key.
     pub item: String,
+}
+
+/// "Sort this notification again": what it says stands in the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The notification.
+    pub notification: NotificationId,
 }
 
 /// A message on `deliveries`: which delivery to look at.
@@ -158,6 +167,13 @@ mod tests {
             pull.to_body(),
             r#"{"v":1,"type":"notification","id":"ntf_1","received_ms":5,"body":"userid=1&appli=1"}"#
         );
+        assert_eq!(Pull::from_body(&pull.to_body()), Ok(pull));
+    }
+
+    #[test]
+    fn a_replay_names_the_notification_and_nothing_of_it() {
+        let pull = Pull::Replay(Replay { notification: NotificationId::from("ntf_1") });
+        assert_eq!(pull.to_body(), r#"{"v":1,"type":"replay","notification":"ntf_1"}"#);
         assert_eq!(Pull::from_body(&pull.to_body()), Ok(pull));
     }
 

@@ -32,6 +32,15 @@ pub struct Span {
     pub preview: bool,
 }
 
+/// Reads an instant as people write it: RFC 3339 with an offset. `name` is the member that holds it.
+///
+/// # Errors
+/// [`RegistryError::Invalid`].
+pub fn instant(name: &str, text: &str) -> Result<Timestamp, RegistryError> {
+    let instant = text.parse::<jiff::Timestamp>().map(|instant| Timestamp::from_millis(instant.as_millisecond()));
+    instant.map_err(|_| RegistryError::invalid(name, "an instant of RFC 3339, such as 2026-11-21T07:03:11Z"))
+}
+
 impl Span {
     /// All since `since_ms`.
     #[must_use]
@@ -133,11 +142,8 @@ impl Registry {
         let now = self.clock.now();
         let until_ms = span.until_ms.map_or(now, |until| until.min(now));
         if span.since_ms >= until_ms {
-            let name = if span.until_ms.is_some_and(|until| until < now) { "until_ms" } else { "now" };
-            return Err(RegistryError::invalid(
-                "since_ms",
-                format!("a time before {name}, in milliseconds since 1970"),
-            ));
+            let name = if span.until_ms.is_some_and(|until| until < now) { "until" } else { "now" };
+            return Err(RegistryError::invalid("since", format!("a time before {name}")));
         }
         self.enabled(id).await?;
         let jobs = self.endpoints().jobs(id).await?;

@@ -70,7 +70,6 @@ pub struct Page {
     /// The deliveries.
     pub deliveries: Vec<Row>,
     /// The cursor of the next page; none on the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

@@ -34,7 +34,7 @@ use afferent_secrets::{Seals, SecretsError};
 use afferent_store::endpoints::{Endpoints, Whole};
 use http::Uri;
 
-pub use again::{MOST_JOBS, Span};
+pub use again::{MOST_JOBS, Span, instant};
 pub use deliveries::{AttemptShown, Came, DeliveryShown, ListWish, MOST_LISTED, Only, Page, Row};
 pub use error::RegistryError;
 pub use register::{Fare, Shown};

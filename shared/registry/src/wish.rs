@@ -16,6 +16,8 @@ use afferent_domain::signature::SigningSecret;
 use crate::RegistryError;
 use members::Members;
 
+pub use members::names;
+
 /// The most patterns of types.
 pub const MOST_TYPES: usize = 100;
 

@@ -1,22 +1,19 @@
 //! Connecting: what the first and every later consent of a person stores, all or nothing.
 
-use std::time::Duration;
-
 use afferent_domain::duty::Duty;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
 use crate::StoreError;
 use crate::connections::{AccountKey, Connection, Connections};
 use crate::duties::Owner;
-use crate::item::{n, s};
+use crate::item::{Reading, n, s};
 use crate::tokens::Pair;
 
-const OPERATION: &str = "TransactWriteItems";
+pub(crate) const OPERATION: &str = "TransactWriteItems";
 
 /// How often a transaction is tried that meets another writer: the code that brought the pair is used up.
-const ROUNDS: u32 = 8;
+pub(crate) const ROUNDS: u32 = 8;
 
 /// A pair that Withings has made by a consent: the next generation, whatever was under way.
 const PAIR: &str = "SET access_token = :access, refresh_token = :refresh, expires_ms = :expires, \
@@ -41,18 +38,50 @@ impl Connections {
         pair: &Pair,
         duties: bool,
     ) -> Result<(), StoreError> {
-        let writes = self.writes(connection, reference, pair, duties)?;
-        for round in 0..ROUNDS {
-            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
-            let Err(error) = sent else { return Ok(()) };
-            match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) if conflict(canceled) => {}
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
-                _ => return Err(StoreError::failed(OPERATION)(error)),
-            }
-            tokio::time::sleep(Duration::from_millis(25 << round)).await;
+        let mut writes = vec![self.pair_write(&connection.account, pair, None)?];
+        writes.extend(self.connection_writes(connection, reference, duties, None)?);
+        match self.transact(writes).await? {
+            Some(()) => Ok(()),
+            None => Err(self.why_refused(&connection.user).await),
         }
-        Err(StoreError::Conflict { operation: OPERATION })
+    }
+
+    /// Stores a connection of a pair that somebody brought. With `keep`, one that the account already has and that
+    /// lives stays: which of the two is the newer is not known, and whoever refreshes the older one ends the person's
+    /// link. Whether the pair was stored. `history` is what the connection is to bring of the past; the next consent forgets it.
+    ///
+    /// The account's care and replay become due now, as after a consent.
+    ///
+    /// # Errors
+    /// DynamoDB fails; then nothing is stored.
+    pub async fn import(
+        &self,
+        connection: &Connection,
+        reference: &str,
+        pair: &Pair,
+        keep: bool,
+        history: &str,
+    ) -> Result<bool, StoreError> {
+        let rest = self.connection_writes(connection, reference, true, Some(history))?;
+        let nobodys = "attribute_not_exists(access_token) OR dead_generation = generation";
+        let mut writes = vec![self.pair_write(&connection.account, pair, keep.then_some(nobodys))?];
+        writes.extend(rest.clone());
+        if self.transact(writes).await?.is_some() {
+            return Ok(true);
+        }
+        match self.transact(rest).await? {
+            Some(()) => Ok(false),
+            None => Err(self.why_refused(&connection.user).await),
+        }
+    }
+
+    /// What the connection is to bring of the past, if its last pair came by an import.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn history(&self, connection: &Connection) -> Result<Option<String>, StoreError> {
+        let item = self.item(&format!("connection#{}", connection.id), "connection").await?;
+        Ok(item.as_ref().and_then(|item| Reading::new("connections", item).maybe_text("history").map(str::to_owned)))
     }
 
     /// Stores a new pair of an account whose link lives already, and no connection: whoever consented is not
@@ -73,41 +102,35 @@ impl Connections {
         Self::unless_refused(update).await
     }
 
-    fn writes(
+    fn pair_write(
+        &self,
+        account: &AccountKey,
+        pair: &Pair,
+        condition: Option<&str>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let values = vec![
+            (":access", s(&pair.access)),
+            (":refresh", s(&pair.refresh)),
+            (":expires", n(pair.expires.as_millis())),
+            (":refreshed", n(pair.refreshed.as_millis())),
+            (":one", n(1)),
+        ];
+        self.write_if(condition, &account.to_string(), "account", PAIR, values)
+    }
+
+    fn connection_writes(
         &self,
         connection: &Connection,
         reference: &str,
-        pair: &Pair,
         duties: bool,
+        history: Option<&str>,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let now = connection.connected;
         let (account, own) = (connection.account.to_string(), format!("connection#{}", connection.id));
-        let mut writes = vec![
-            self.write(
-                &account,
-                "account",
-                PAIR,
-                vec![
-                    (":access", s(&pair.access)),
-                    (":refresh", s(&pair.refresh)),
-                    (":expires", n(pair.expires.as_millis())),
-                    (":refreshed", n(pair.refreshed.as_millis())),
-                    (":one", n(1)),
-                ],
-            )?,
-            self.write(
-                &format!("user#{}", connection.user),
-                "user",
-                "SET #user = :user, #reference = :reference, created_ms = if_not_exists(created_ms, :now)",
-                vec![
-                    (":user", s(connection.user.as_str())),
-                    (":reference", s(reference)),
-                    (":now", n(now.as_millis())),
-                ],
-            )?,
-            self.connection_write(&account, &own, connection)?,
-            self.connection_write(&own, "connection", connection)?,
-        ];
+        let mut writes = self.user_writes(&connection.user, reference, None, now)?;
+        writes.push(self.connection_write(&account, &own, connection, history)?);
+        writes.push(self.connection_write(&own, "connection", connection, history)?);
+        writes.extend(self.directory_writes(connection)?);
         if !duties {
             return Ok(writes);
         }
@@ -128,6 +151,7 @@ impl Connections {
         owner: &str,
         item: &str,
         connection: &Connection,
+        history: Option<&str>,
     ) -> Result<TransactWriteItem, StoreError> {
         let mut expression = "SET application = :application, #connection = :connection, #user = :user, \
              #region = :region, userid = :userid, connected_ms = :connected, \
@@ -147,11 +171,30 @@ impl Connections {
             expression.push_str(", tz = :tz");
             values.push((":tz", s(tz)));
         }
+        match history {
+            Some(history) => {
+                expression.push_str(", history = :history");
+                values.push((":history", s(history)));
+            }
+            // A consent of later on counts as one.
+            None => expression.push_str(" REMOVE history"),
+        }
         self.write(owner, item, &expression, values)
     }
 
-    fn write(
+    pub(crate) fn write(
         &self,
+        owner: &str,
+        item: &str,
+        expression: &str,
+        values: Vec<(&'static str, AttributeValue)>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        self.write_if(None, owner, item, expression, values)
+    }
+
+    fn write_if(
+        &self,
+        condition: Option<&str>,
         owner: &str,
         item: &str,
         expression: &str,
@@ -159,6 +202,7 @@ impl Connections {
     ) -> Result<TransactWriteItem, StoreError> {
         let mut update = Update::builder()
             .table_name(&self.table)
+            .set_condition_expression(condition.map(str::to_owned))
             .key("owner", s(owner))
             .key("item", s(item))
             .update_expression(expression);
@@ -178,9 +222,14 @@ impl Connections {
 }
 
 /// Whether nothing but other writers was in the way.
-fn conflict(canceled: &TransactionCanceledException) -> bool {
+pub(crate) fn conflict(canceled: &TransactionCanceledException) -> bool {
     let mut codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
     codes.all(|code| {
         matches!(code, "None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
     })
+}
+
+/// Whether a condition of the transaction failed.
+pub(crate) fn refused(canceled: &TransactionCanceledException) -> bool {
+    canceled.cancellation_reasons().iter().any(|reason| reason.code() == Some("ConditionalCheckFailed"))
 }

@@ -2,7 +2,7 @@
 //!
 //! | `owner` | `item` | holds |
 //! |---|---|---|
-//! | `user#<user>` | `user` | the user |
+//! | `user#<user>`, `_users`, `_connections` | | users, and the directories ([`crate::users`]) |
 //! | `connection#<connection>` | `connection` | whose it is, and of which account |
 //! | `connection#<connection>` | `service#<service>` | mark, lease and cursor ([`crate::marks`]) |
 //! | `connection#<connection>` | `sweep#…`, `slice#…`, `doubt#…`, `disconnect`, `erasure` | duties ([`crate::duties`]) |
@@ -11,6 +11,7 @@
 //! | `account#<application>#<region>#<userid>` | `account` | the sealed token pair ([`crate::tokens`]) |
 //! | `account#<application>#<region>#<userid>` | `connection#<connection>` | a connection of this account |
 //! | `account#<application>#<region>#<userid>` | `care`, `replay` | duties |
+//! | `link#<SHA-256>` | `link` | a hosted link ([`crate::links`]) |
 //! | `state#<SHA-256>` | `state` | somebody at the consent page ([`crate::states`]) |
 //! | `app#<client id>` | `budget#<n>` | the slots ([`crate::budget`]) |
 //! | `app#<client id>` | `care`, `device#<mac>` | a duty, and the anchor of a device without an account |

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use afferent_domain::Timestamp;
 use afferent_domain::duty::Duty;
-use afferent_domain::id::{ConnectionId, PullId};
+use afferent_domain::id::{ConnectionId, ErasureId, PullId};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -30,6 +30,8 @@ pub enum Owner {
     Account(AccountKey),
     /// An application's, by its client id.
     Application(String),
+    /// An erasure's.
+    Erasure(ErasureId),
 }
 
 /// The partition key of its item.
@@ -39,6 +41,7 @@ impl fmt::Display for Owner {
             Self::Connection(id) => write!(f, "connection#{id}"),
             Self::Account(account) => account.fmt(f),
             Self::Application(client_id) => write!(f, "app#{client_id}"),
+            Self::Erasure(id) => write!(f, "erasure#{id}"),
         }
     }
 }
@@ -55,6 +58,7 @@ impl FromStr for Owner {
         match text.split_once('#') {
             Some(("connection", id)) => Ok(Self::Connection(ConnectionId::from(id))),
             Some(("app", client_id)) => Ok(Self::Application(client_id.to_owned())),
+            Some(("erasure", id)) => Ok(Self::Erasure(ErasureId::from(id))),
             Some(("account", key)) => match key.split('#').collect::<Vec<_>>().as_slice() {
                 [application, region, userid] => Ok(Self::Account(AccountKey {
                     application: (*application).to_owned(),
@@ -141,6 +145,14 @@ impl Connections {
             }
             Err(error) => Err(StoreError::failed("PutItem")(error)),
         }
+    }
+
+    /// Whether there is such a duty.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn has_duty(&self, key: &DutyKey) -> Result<bool, StoreError> {
+        Ok(self.item(&key.owner.to_string(), &key.duty.to_string()).await?.is_some())
     }
 
     /// Makes a duty due at `due`, whether it was there or not, unless somebody is at work on it. What it keeps
@@ -265,19 +277,6 @@ impl Connections {
         }
     }
 
-    /// An operator lets a retraction through that is held: it is looked at once more, now. `false` if there is no such.
-    ///
-    /// # Errors
-    /// DynamoDB fails.
-    pub async fn approve_retraction(&self, key: &DutyKey, now: Timestamp) -> Result<bool, StoreError> {
-        let update = self
-            .update(&key.owner.to_string(), &key.duty.to_string())
-            .update_expression("SET approved_ms = :now, due_ms = :now")
-            .condition_expression("attribute_exists(held_ms) AND attribute_not_exists(lease_ms)")
-            .expression_attribute_values(":now", n(now.as_millis()));
-        Self::unless_refused(update).await
-    }
-
     /// What is due by `until` in a partition of the index, the oldest first, at most `most`.
     ///
     /// # Errors
@@ -352,6 +351,7 @@ mod tests {
             Owner::Connection(ConnectionId::from("con_1")),
             Owner::Account(account),
             Owner::Application("client".to_owned()),
+            Owner::Erasure(ErasureId::from("ers_1")),
         ] {
             assert_eq!(owner.to_string().parse(), Ok(owner));
         }

@@ -1,6 +1,12 @@
 //! What erasing a person's data needs of the tables: pages of keys, and plain deletes. Deleting is no retraction: a
 //! record that goes leaves the stream as a removal, of which no event is made.
 
+mod person;
+mod remains;
+
+pub use person::{Begun, Ended, erasure_attributes, read_erasure};
+pub use remains::Remains;
+
 use afferent_domain::event::Event;
 use afferent_domain::id::{ConnectionId, EventId, NotificationId, RecordId, UserId};
 use aws_sdk_dynamodb::Client;
@@ -143,14 +149,23 @@ impl Connections {
     /// DynamoDB fails.
     pub async fn erase_rest(&self, connection: &ConnectionId) -> Result<u64, StoreError> {
         let owner = Owner::Connection(connection.clone()).to_string();
+        self.erase_under(&owner, |item| item != "connection" && item != "erasure").await
+    }
+
+    /// Deletes those items of an owner whose sort keys `goes` names; how many there were.
+    async fn erase_under(&self, owner: &str, goes: impl Fn(&str) -> bool) -> Result<u64, StoreError> {
         let mut erased = 0;
-        for item in items_of(&self.client, &self.table, ("owner", &owner), "item").await? {
-            if item != "connection" && item != "erasure" {
-                delete(&self.client, &self.table, keyed([("owner", &*owner), ("item", &item)])).await?;
+        for item in items_of(&self.client, &self.table, ("owner", owner), "item").await? {
+            if goes(&item) {
+                self.erase_item(owner, &item).await?;
                 erased += 1;
             }
         }
         Ok(erased)
+    }
+
+    async fn erase_item(&self, owner: &str, item: &str) -> Result<(), StoreError> {
+        delete(&self.client, &self.table, keyed([("owner", owner), ("item", item)])).await
     }
 }
 

@@ -20,6 +20,9 @@ pub enum StoreError {
         /// The operation.
         operation: &'static str,
     },
+    /// The person is being erased, and cannot be made or connected until that is over.
+    #[error("the person is being erased")]
+    Erasing,
     /// An item lacks an attribute or has one of another type. Names the attribute, never its value.
     #[error("an item of {table} has no usable attribute {attribute}")]
     Item {

@@ -14,6 +14,7 @@
 
 mod entries;
 pub(crate) mod items;
+mod markers;
 mod pass;
 
 use std::collections::{HashMap, HashSet};
@@ -32,6 +33,7 @@ use items::{Marker, directory_item, event_item, failure_item, marker_item, marke
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
 
+pub use markers::OfRevision;
 pub use pass::{Pass, Sweeping};
 
 const TABLE: &str = "events";

@@ -14,11 +14,14 @@ pub mod budget;
 pub mod changes;
 pub mod connections;
 pub mod deliveries;
+pub mod doubts;
 pub mod duties;
 pub mod endpoints;
 pub mod erasure;
 pub mod events;
+pub mod holdings;
 pub mod keys;
+pub mod links;
 pub mod marks;
 pub mod notifications;
 pub mod records;
@@ -26,6 +29,7 @@ pub mod runs;
 pub mod states;
 pub mod sweeps;
 pub mod tokens;
+pub mod users;
 
 use afferent_aws::{Aws, Service};
 

@@ -2,12 +2,19 @@
 //!
 //! The item is in the due index as long as it is dirty: under the lease's end while a pull is under way,
 //! under a due time else. So a pull that dies with its lease is woken by `keeper` when the lease ends.
+//!
+//! Beside that it keeps what somebody asks who looks: when the last notification came, and how the last reading ended.
+
+mod refresh;
+mod standing;
+
+use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
 use afferent_domain::duty::Family;
 use afferent_domain::id::{ConnectionId, PullId};
-use afferent_domain::mark::Entry;
+use afferent_domain::mark::{Cause, Entry};
 use afferent_domain::service::Service;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -18,6 +25,12 @@ use crate::item::{Item, Reading, n, s};
 
 const TABLE: &str = "connections";
 const OPERATION: &str = "UpdateItem";
+
+/// A notification that came so long before its mark waited for its person, and is not the latest.
+const LATE: Duration = Duration::from_secs(3600);
+
+pub use refresh::{EVERY, Refreshing, TooSoon};
+pub use standing::{Pulled, Standing};
 
 /// The mark as a pull finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +85,8 @@ pub struct Ending {
     pub progress: Option<String>,
     /// How often it failed in a row; while it is not 0 the service is left alone until `due`.
     pub failures: u32,
+    /// How the reading went, if there was one.
+    pub pulled: Option<Pulled>,
 }
 
 impl Connections {
@@ -86,17 +101,24 @@ impl Connections {
         entry: &Entry,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        self.update(&owner(connection), &item(service))
-            .update_expression(match family(entry.cause.lane()) {
-                Family::Mark => {
-                    "SET due_shard = :shard, due_ms = if_not_exists(due_ms, :due) ADD entries :entry, marks :one"
-                }
-                // Somebody may be waiting for what is marked already.
-                _ => {
-                    "SET due_shard = if_not_exists(due_shard, :shard), due_ms = if_not_exists(due_ms, :due) \
-                     ADD entries :entry, marks :one"
-                }
-            })
+        let shard_of = match family(entry.cause.lane()) {
+            Family::Mark => ":shard",
+            // Somebody may be waiting for what is marked already.
+            _ => "if_not_exists(due_shard, :shard)",
+        };
+        let mut update = self.update(&owner(connection), &item(service));
+        let mut expression = format!("SET due_shard = {shard_of}, due_ms = if_not_exists(due_ms, :due)");
+        if matches!(entry.cause, Cause::Notification(_)) {
+            let late = entry.received + LATE < due;
+            expression.push_str(if late {
+                ", notified_ms = if_not_exists(notified_ms, :received)"
+            } else {
+                ", notified_ms = :received"
+            });
+            update = update.expression_attribute_values(":received", n(entry.received.as_millis()));
+        }
+        update
+            .update_expression(expression + " ADD entries :entry, marks :one")
             .expression_attribute_values(":shard", s(shard(connection, entry.cause.lane())))
             .expression_attribute_values(":due", n(due.as_millis()))
             .expression_attribute_values(":entry", AttributeValue::Ss(vec![entry.to_text()]))
@@ -273,6 +295,12 @@ impl Connections {
         if ending.cursor.is_some() {
             set.push("cursor_s = :cursor");
         }
+        if let Some(pulled) = &ending.pulled {
+            set.push("pulled_ms = :pulled, pulled_as = :pulled_as, pulled_by = :pull");
+            if pulled.is_ok() {
+                set.push("read_ms = :pulled");
+            }
+        }
         match ending.progress {
             Some(_) => set.push("progress = :progress"),
             None => remove.push("progress"),
@@ -301,6 +329,11 @@ impl Connections {
         if let Some(due) = keep.or(ending.due) {
             update = update.expression_attribute_values(":due", n(due.as_millis()));
         }
+        if let Some(pulled) = &ending.pulled {
+            update = update
+                .expression_attribute_values(":pulled", n(pulled.at.as_millis()))
+                .expression_attribute_values(":pulled_as", s(&pulled.result));
+        }
         if let Some(cursor) = ending.cursor {
             update = update.expression_attribute_values(":cursor", n(cursor));
         }
@@ -326,7 +359,7 @@ impl Connections {
 impl Default for Ending {
     fn default() -> Self {
         let (satisfied, due, cursor, progress) = (Vec::new(), None, None, None);
-        Self { satisfied, due, lane: Lane::Live, cursor, progress, failures: 0 }
+        Self { satisfied, due, lane: Lane::Live, cursor, progress, failures: 0, pulled: None }
     }
 }
 

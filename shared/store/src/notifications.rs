@@ -6,6 +6,9 @@
 //! One that waits for a person (quarantined as `unknown_user` or `disconnected`) names them in `awaits`, the key of the
 //! index `by_awaited`. When the person connects it is sorted again, and leaves the index once nothing can be lost.
 
+mod brought;
+mod told;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -55,7 +58,9 @@ impl State {
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
+    /// The state of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
@@ -109,6 +114,8 @@ pub struct Kept {
     /// Where it stands.
     pub state: State,
 }
+
+pub use told::{Place, Told};
 
 /// Notifications that wait for a person, and where the next page of them begins.
 pub type Awaiting = (Vec<NotificationId>, Option<Item>);

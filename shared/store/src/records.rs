@@ -14,6 +14,10 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use crate::StoreError;
 use crate::item::{Item, Reading, from_json, n, s, to_json};
 
+mod range;
+
+pub use range::{Found, LOOKS, PAGE_BYTES, Range};
+
 /// DynamoDB: at most 100 keys in a `BatchGetItem`.
 const KEYS_PER_READ: usize = 100;
 
@@ -79,6 +83,16 @@ impl Records {
     /// # Errors
     /// DynamoDB fails, or an item is no record.
     pub async fn get_many(&self, user: &UserId, records: &[RecordId]) -> Result<HashMap<RecordId, Record>, StoreError> {
+        let sized = self.get_sized(user, records).await?;
+        Ok(sized.into_iter().map(|(id, (record, _))| (id, record)).collect())
+    }
+
+    /// The same, each with the bytes of its JSON.
+    async fn get_sized(
+        &self,
+        user: &UserId,
+        records: &[RecordId],
+    ) -> Result<HashMap<RecordId, (Record, usize)>, StoreError> {
         const OPERATION: &str = "BatchGetItem";
         let mut found = HashMap::new();
         for ids in records.chunks(KEYS_PER_READ) {
@@ -96,8 +110,8 @@ impl Records {
                     .await
                     .map_err(StoreError::failed(OPERATION))?;
                 for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                    let record = from_item(&item)?;
-                    found.insert(record.record.clone(), record);
+                    let (record, size) = read_sized(&item)?;
+                    found.insert(record.record.clone(), (record, size));
                 }
                 keys = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
                 if keys.is_empty() {
@@ -240,8 +254,15 @@ pub fn to_item(record: &Record) -> Result<Item, StoreError> {
 /// # Errors
 /// The item is no record that this version can read.
 pub fn from_item(item: &Item) -> Result<Record, StoreError> {
-    serde_json::from_str(&to_json(item)).map_err(|error| StoreError::Item {
+    read_sized(item).map(|(record, _)| record)
+}
+
+/// The record of an item, and the bytes of its JSON.
+fn read_sized(item: &Item) -> Result<(Record, usize), StoreError> {
+    let json = to_json(item);
+    let record = serde_json::from_str(&json).map_err(|error| StoreError::Item {
         table: "records",
         attribute: format!("at column {} ({:?})", error.column(), error.classify()),
-    })
+    })?;
+    Ok((record, json.len()))
 }

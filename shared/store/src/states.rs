@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use afferent_domain::connection::Scopes;
+use afferent_domain::link::Language;
 use afferent_domain::secret::Secret;
 use afferent_domain::{Dice, Timestamp};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -38,6 +39,10 @@ pub struct Ask {
     pub redirect_uri: String,
     /// Where the person goes afterwards.
     pub return_url: Option<String>,
+    /// The hash of the link that the person came by, if by one.
+    pub link: Option<String>,
+    /// The language of what the person is told here; the browser's unless it is set.
+    pub language: Option<Language>,
 }
 
 /// What became of a state.
@@ -73,11 +78,15 @@ impl Connections {
         ]
         .map(|(name, value): (&str, AttributeValue)| (name.to_owned(), value))
         .into();
-        if let Some(url) = &ask.return_url {
-            item.insert("return_url".to_owned(), s(url));
+        let language = ask.language.map(Language::code);
+        for (name, text) in
+            [("return_url", ask.return_url.as_deref()), ("link", ask.link.as_deref()), ("language", language)]
+        {
+            if let Some(text) = text {
+                item.insert(name.to_owned(), s(text));
+            }
         }
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        put.send().await.map_err(StoreError::failed("PutItem"))?;
+        self.put_for(&ask.reference, item, dies + KEPT).await?;
         Ok(Secret::new(state))
     }
 
@@ -125,5 +134,7 @@ fn read(item: &Item) -> Result<Ask, StoreError> {
         required: scopes("required"),
         redirect_uri: reading.text("redirect_uri")?.to_owned(),
         return_url: reading.maybe_text("return_url").map(str::to_owned),
+        link: reading.maybe_text("link").map(str::to_owned),
+        language: reading.maybe_text("language").and_then(|code| code.parse().ok()),
     })
 }

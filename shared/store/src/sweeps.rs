@@ -26,6 +26,10 @@ pub struct Known {
     pub completeness: Completeness,
     /// How many doubts wait for their second read: deletions that were noticed and are not applied yet.
     pub doubts: usize,
+    /// Since when there is something to sweep.
+    pub since: Timestamp,
+    /// How far back the first backfill run reached (epoch seconds).
+    pub horizon: i64,
 }
 
 impl Connections {
@@ -89,13 +93,16 @@ impl Connections {
         now: Timestamp,
     ) -> Result<Vec<Known>, StoreError> {
         let runs = self.runs(&connection.id).await?;
+        let doubts = self.doubts(&connection.id).await?;
         let mut known = Vec::new();
         for item in self.items_of(&connection.id, "sweep#").await? {
             let Ok(Duty::Sweep(service)) = Reading::new(TABLE, &item).text("item")?.parse() else { continue };
             let sweep = read_sweep(&connection.id, service, &item)?;
             let read_from = runs.iter().filter_map(|run| run.read_from(service)).min();
-            let doubts = self.items_of(&connection.id, &format!("doubt#{service}#")).await?.len();
-            known.push(Known { completeness: sweep.completeness(tiers, read_from, now), doubts });
+            let doubts = doubts.iter().filter(|doubt| doubt.service == service).count();
+            let proven = runs.iter().filter_map(|run| run.proof(service));
+            let completeness = sweep.completeness(tiers, read_from, now).with_runs(proven);
+            known.push(Known { completeness, doubts, since: sweep.since, horizon: sweep.horizon });
         }
         Ok(known)
     }

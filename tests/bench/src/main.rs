@@ -1,7 +1,8 @@
 //! `make bench`: the numbers that the project promises, measured in one run on this machine, as a table and as
 //! `target/bench.json`. Ratios travel between machines; milliseconds do not. `bench delivery` measures that part alone;
-//! the parts are `cold`, `delivery`, `latency` and `budget`.
+//! the parts are `cold`, `api`, `delivery`, `latency` and `budget`.
 
+mod api;
 mod cold;
 mod delivery;
 mod flow;
@@ -31,6 +32,9 @@ fn main() -> Result<(), Error> {
         let stack = Stack::start(options).await?;
         if wanted("cold") {
             cold::measure(&stack, &programs, &mut report).await?;
+        }
+        if wanted("api") {
+            api::measure(&stack, &mut report).await?;
         }
         if wanted("delivery") {
             delivery::measure(&stack, &programs, &mut report).await?;

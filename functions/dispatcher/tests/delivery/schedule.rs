@@ -184,6 +184,19 @@ async fn trouble_with_the_tables_costs_a_try_nothing_and_the_message_comes_again
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_try_that_failed_counts_against_its_endpoint_also_if_the_log_could_not_take_it() {
+    let stack = Stack::start().await;
+    stack.receiver.next([Reply::Status(500)]);
+    let key = stack.store("rec_1", "ep_1").await;
+    stack.simulation.dynamodb.faults().next(Fault::Failed, "PutItem", "afferent-deliveries", 4);
+    stack.send(&key);
+    pass(1).await;
+    assert_eq!((stack.requests(), stack.health().await.failed_tries), (1, 1));
+    pass(400).await;
+    assert_eq!(stack.end(&key).await.0, End::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
 async fn that_health_cannot_be_written_changes_nothing_for_the_delivery() {
     let stack = Stack::start().await;
     stack.receiver.next([Reply::Status(500), Reply::Status(500)]);

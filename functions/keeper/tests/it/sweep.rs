@@ -108,6 +108,17 @@ async fn also_the_very_first_pass_is_made_again_from_its_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn first_days_that_fail_whole_do_not_move_where_sweeping_begins() {
+    let stack = Stack::start().await;
+    stack.minute().await;
+    pass(3600).await;
+    stack.put_record("usr_1", "rec_1", Duration::ZERO).await;
+    pass(5 * 24 * 3600).await;
+    let sweep = stack.daily().await["sweep"].clone();
+    assert_eq!(sweep["missing"], 1, "no daily task ran for five days: {sweep}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_keepers_at_once_sweep_once() {
     let stack = Stack::of(Setup { aws_latency_ms: (1, 20), ..Setup::default() }).await;
     for hour in 1..=5 {

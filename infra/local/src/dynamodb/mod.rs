@@ -19,6 +19,7 @@ use dynoxide::Database;
 use tokio::sync::watch;
 
 use crate::clock::Shown;
+use crate::meter::Meter;
 
 pub use dynoxide::DynoxideError;
 pub use faults::{Fault, Faults};
@@ -39,6 +40,7 @@ struct Inner {
     /// A counter for each table, raised by every write to it.
     writes: Mutex<BTreeMap<String, watch::Sender<u64>>>,
     faults: Faults,
+    meter: Meter,
 }
 
 impl DynamoDb {
@@ -62,8 +64,14 @@ impl DynamoDb {
     }
 
     fn new(database: Database, clock: Arc<dyn Clock>, region: &str) -> Self {
-        let inner =
-            Inner { database, clock, region: region.to_owned(), writes: Mutex::default(), faults: Faults::default() };
+        let inner = Inner {
+            database,
+            clock,
+            region: region.to_owned(),
+            writes: Mutex::default(),
+            faults: Faults::default(),
+            meter: Meter::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -77,6 +85,12 @@ impl DynamoDb {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.inner.faults
+    }
+
+    /// What counts the units.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.inner.meter
     }
 
     /// Changes whenever the table is written to.

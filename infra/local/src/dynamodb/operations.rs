@@ -33,7 +33,9 @@ impl DynamoDb {
             return answer;
         }
         let body = mends::inward(operation, body, &self.inner.region);
-        let answer = self.dispatch(operation, &body);
+        let metered = self.meter().asking(operation, &body);
+        let answer = self.dispatch(operation, &metered);
+        self.meter().dynamodb(operation, &body, answer.status, &answer.body);
         if answer.status == 200 {
             self.announce(operation, &body);
         }

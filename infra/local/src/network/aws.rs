@@ -75,9 +75,11 @@ impl InProcess {
             return self.mail.send(body).await.ok_or_else(unreachable).and_then(answered);
         }
         let (status, body) = if target.starts_with("AmazonSQS.") {
+            self.dynamodb.meter().sqs(target, body);
             let answer = self.sqs.handle(target, body, &self.sqs_url).await;
             (answer.status, answer.body)
         } else if target.starts_with("secretsmanager.") {
+            self.dynamodb.meter().secret();
             let answer = self.secrets.handle(target, body);
             (answer.status, answer.body)
         } else {

@@ -69,6 +69,7 @@ pub fn revise(stored: Option<&Record>, fresh: Fact, now: Timestamp, synckind: Sy
         connection: fresh.connection,
         synckind,
         run: fresh.run,
+        pull: None,
         ingested_ms,
         changed_ms: now.as_millis(),
         digest,
@@ -83,6 +84,7 @@ pub fn retract(stored: &Record, now: Timestamp) -> Record {
         status: Status::EnteredInError,
         synckind: SyncKind::Live,
         run: None,
+        pull: None,
         changed_ms: now.as_millis(),
         change_bucket: change_bucket(now, &stored.user),
         ..stored.clone()

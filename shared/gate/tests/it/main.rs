@@ -5,4 +5,5 @@
 mod bench;
 mod connect;
 mod crash;
+mod import;
 mod tokens;

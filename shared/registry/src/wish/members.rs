@@ -33,6 +33,11 @@ const EXPECTED: [(&str, &str); 12] = [
     ("secret", "a text: whsec_ and 24 to 64 bytes in base64"),
 ];
 
+/// The names of all members of a new endpoint. A change has the same, but for `secret`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    EXPECTED.iter().map(|(name, _)| *name)
+}
+
 /// The members that are still to be taken.
 pub(super) struct Members(Map<String, Value>);
 
@@ -79,7 +84,7 @@ impl Members {
 
     /// A member that nobody took was misspelt, and doing without it would not be what was wished.
     pub(super) fn none_left(self) -> Result<(), RegistryError> {
-        let names: Vec<&str> = EXPECTED.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = names().collect();
         let Some((name, _)) = self.0.into_iter().next() else { return Ok(()) };
         let shown: String = name.chars().take(64).collect();
         // `secret` is one of them for new endpoints only.

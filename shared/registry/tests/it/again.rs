@@ -199,8 +199,8 @@ async fn a_job_has_a_time_that_is_over_and_a_pace_within_bounds() {
     let now = stack.now();
     let before = now - Duration::from_secs(50);
     let wrong = async |span: Span| field(stack.registry.recover(&id, span).await);
-    assert_eq!(wrong(Span::since(now)).await, "since_ms");
-    assert_eq!(wrong(Span { until_ms: Some(before), ..Span::since(before) }).await, "since_ms");
+    assert_eq!(wrong(Span::since(now)).await, "since");
+    assert_eq!(wrong(Span { until_ms: Some(before), ..Span::since(before) }).await, "since");
     assert_eq!(wrong(Span { per_minute: Some(0), ..Span::since(before) }).await, "per_minute");
     assert_eq!(wrong(Span { per_minute: Some(MOST_PER_MINUTE + 1), ..Span::since(before) }).await, "per_minute");
     let late = Span { until_ms: Some(now + Duration::from_secs(1_000)), ..Span::since(Timestamp::default()) };

@@ -258,8 +258,8 @@ fn backfill() -> Form {
 fn retraction() -> Form {
     let words = ["retraction", "service"].map(|kind| own_part(kind, &[("value_code", text())]));
     let count = |kind| own_part(kind, &[("value", number()), ("unit", json!({"const": "{count}"}))]);
-    ours("a retraction is held, applied or withdrawn", "retraction")
-        .has("value_code", json!({"enum": ["held", "applied", "withdrawn"]}))
+    ours("a retraction is held, applied, withdrawn or rejected", "retraction")
+        .has("value_code", json!({"enum": ["held", "applied", "withdrawn", "rejected"]}))
         .has("components", list(words.into_iter().chain(["missing", "known"].map(count)).collect()))
 }
 

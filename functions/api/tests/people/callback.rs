@@ -1,133 +1,16 @@
-//! Connecting a person over HTTP: from the customer's request over Withings' consent page to the result.
+//! The way over Withings' consent page without a hosted link.
 
-#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use afferent_domain::connection::State;
 use afferent_domain::id::UserId;
-use afferent_function::Env;
-use afferent_local::network::{WITHINGS_HOST, WithingsHost};
-use afferent_local::{Setup, Simulation, Ticks};
-use afferent_store::connections::{AccountKey, Connection, Connections};
-use afferent_store::keys::{Key, Keys};
-use api::Api;
-use bytes::Bytes;
 use lambda_http::Body;
-use lambda_http::http::{Request, Response, StatusCode};
-use serde_json::{Value, json};
-use withings_simulator::{AutoConsent, ClientApp, Fault, FaultKind, NewUser, Settings, Simulator};
+use lambda_http::http::{Request, StatusCode};
+use serde_json::json;
+use withings_simulator::{AutoConsent, Fault, FaultKind};
 
-const REDIRECT: &str = "https://api.example.org/v1/oauth/callback";
-const BACK: &str = "https://app.example.org/back";
-
-struct Stack {
-    simulation: Simulation,
-    withings: Arc<Simulator>,
-    userid: i64,
-    api: Api,
-    key: String,
-    reader: String,
-    connections: Connections,
-}
-
-impl Stack {
-    async fn start() -> Self {
-        Self::with(&[]).await
-    }
-
-    async fn with(parameters: &[(&str, &str)]) -> Self {
-        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let setup = Setup { ticks: Ticks::Off, parameters, ..Setup::default() };
-        let simulation = Simulation::bare(setup).await.unwrap();
-        let settings = Settings {
-            clients: vec![ClientApp {
-                client_id: "simulatedclient".to_owned(),
-                client_secret: "simulatedsecret".to_owned(),
-                redirect_uris: vec![REDIRECT.to_owned()],
-            }],
-            ..Settings::default()
-        };
-        let withings = Arc::new(Simulator::new(settings, simulation.clock.clone(), simulation.dice.clone()));
-        let userid = withings.create_user(NewUser::default()).unwrap();
-        simulation.network.put(WITHINGS_HOST, Arc::new(WithingsHost(withings.clone())));
-        let environment = simulation.template.function("api").unwrap().environment.clone();
-        let api = Api::start(&Env::of(environment), &simulation.rim).await.unwrap();
-        let client = afferent_store::client(&simulation.rim.aws);
-        let name = |what: &str| format!("{}-{what}", simulation.template.place.stack);
-        let keys = Keys::new(client.clone(), name("keys"));
-        let key = |scopes: &[&str], return_urls: &[&str]| Key {
-            label: "test".to_owned(),
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-            return_urls: return_urls.iter().map(|url| (*url).to_owned()).collect(),
-        };
-        let (now, dice) = (simulation.clock.now(), simulation.dice.clone());
-        let writer = keys.create(&key(&["read", "write"], &[BACK]), now, &*dice).await.unwrap();
-        let reader = keys.create(&key(&["read"], &[BACK]), now, &*dice).await.unwrap();
-        let connections = Connections::new(client, name("connections"));
-        Self { simulation, withings, userid, api, key: writer, reader, connections }
-    }
-
-    async fn send(&self, request: Request<Body>) -> Response<Body> {
-        self.api.handle(request).await.unwrap()
-    }
-
-    async fn ask(&self, key: &str, body: &Value) -> Response<Body> {
-        let request = Request::post("https://api.example.org/v1/connections/authorize")
-            .header("host", "api.example.org")
-            .header("authorization", format!("Bearer {key}"))
-            .body(Body::Text(body.to_string()));
-        self.send(request.unwrap()).await
-    }
-
-    /// The address of the consent page.
-    async fn invite(&self, body: &Value) -> String {
-        let answer = self.ask(&self.key, body).await;
-        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.body());
-        json_of(&answer)["authorize_url"].as_str().unwrap().to_owned()
-    }
-
-    /// What the consent page does: where it sends the browser.
-    async fn consent(&self, url: &str) -> String {
-        let answer = self.withings.handle(Request::get(url).body(Bytes::new()).unwrap()).await;
-        assert_eq!(answer.status(), StatusCode::FOUND, "{:?}", answer.body());
-        answer.headers()["location"].to_str().unwrap().to_owned()
-    }
-
-    async fn visit(&self, url: &str) -> Response<Body> {
-        let request = Request::get(url).header("host", "api.example.org").header("accept", "text/html,*/*;q=0.8");
-        self.send(request.body(Body::Empty).unwrap()).await
-    }
-
-    async fn visit_for_json(&self, url: &str) -> Value {
-        let request = Request::get(url).header("host", "api.example.org").header("accept", "application/json");
-        json_of(&self.send(request.body(Body::Empty).unwrap()).await)
-    }
-
-    async fn connected(&self) -> Vec<Connection> {
-        let account = AccountKey {
-            application: "simulatedclient".to_owned(),
-            region: "eu".to_owned(),
-            userid: self.userid.to_string(),
-        };
-        self.connections.of_account(&account).await.unwrap()
-    }
-}
-
-fn json_of(answer: &Response<Body>) -> Value {
-    serde_json::from_slice(answer.body()).unwrap()
-}
-
-fn text_of(answer: &Response<Body>) -> String {
-    String::from_utf8(answer.body().to_vec()).unwrap()
-}
-
-fn query_of(url: &str) -> BTreeMap<String, String> {
-    let (_, query) = url.split_once('?').unwrap();
-    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
-}
+use crate::stack::{BACK, REDIRECT, Stack, json_of, query_of, text_of};
 
 #[tokio::test(start_paused = true)]
 async fn a_person_is_connected_and_told_so_on_a_page() {
@@ -267,7 +150,7 @@ async fn asking_needs_a_key_that_may_write_and_a_request_that_makes_sense() {
     assert_eq!(stack.ask(&stack.reader, &body).await.status(), StatusCode::FORBIDDEN);
     let wrong = stack.ask(&stack.key, &json!({"reference_id": "a", "return_url": "https://evil.example.org/"})).await;
     assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(json_of(&wrong)["parameter"], "return_url");
+    assert_eq!(json_of(&wrong)["field"], "return_url");
     let get = Request::get("https://api.example.org/v1/connections/authorize").body(Body::Empty).unwrap();
     assert_eq!(stack.send(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
     let post = Request::post(REDIRECT).body(Body::Empty).unwrap();

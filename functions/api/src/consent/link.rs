@@ -1,0 +1,99 @@
+//! Hosted links: made with a key, opened by a person.
+
+use afferent_domain::Timestamp;
+use afferent_domain::id::PullId;
+use afferent_domain::link::Refusal;
+use afferent_domain::secret::Secret;
+use afferent_store::StoreError;
+use afferent_store::links::{Found, Link};
+use afferent_store::states::Ask;
+
+use super::{Consents, Invitation, Outcome, Wish};
+use crate::problem::Problem;
+use crate::wish::named;
+
+/// A link that was made.
+#[derive(Debug)]
+pub(crate) struct HostedLink {
+    /// What it may be called where its token must not be seen.
+    pub(crate) id: String,
+    /// The only sight of its address.
+    pub(crate) url: String,
+    pub(crate) expires: Timestamp,
+}
+
+/// What a link shows to whoever opens it.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// The page that asks.
+    Ask(Link),
+    /// It is too late, or there is no such link.
+    Over(Outcome),
+}
+
+impl Consents {
+    /// Makes a link. `called_at` is where the function was called.
+    pub(crate) async fn make_link(&self, wish: &Wish, called_at: &str) -> Result<HostedLink, Problem> {
+        let link = Link {
+            reference: wish.reference.clone(),
+            scopes: named(&wish.scopes),
+            required: named(&wish.required),
+            return_url: wish.return_url.clone(),
+            language: wish.language,
+            demo: wish.demo,
+        };
+        let opened = self.connector.connections.open_link(&link, self.rim.clock.now(), &*self.rim.dice).await?;
+        Ok(HostedLink {
+            id: format!("lnk_{}", opened.hash.get(..32).unwrap_or_default()),
+            url: format!("{called_at}/v1/link/{}", opened.token.reveal()),
+            expires: opened.dies,
+        })
+    }
+
+    /// What a link shows. Uses nothing up.
+    pub(crate) async fn look(&self, token: &Secret) -> Result<Look, StoreError> {
+        Ok(match self.connector.connections.link(token, self.rim.clock.now()).await? {
+            Found::Open(link) => Look::Ask(link),
+            Found::Ended(link) => Look::Over(Outcome::refused(Refusal::TokenConsumed, Some(link.into()))),
+            Found::Expired(link) => Look::Over(Outcome::refused(Refusal::TokenExpired, Some(link.into()))),
+            Found::Unknown => Look::Over(Outcome::refused(Refusal::TokenExpired, None)),
+        })
+    }
+
+    /// The person goes on: where to. The link stays open until the person is back.
+    pub(crate) async fn proceed(
+        &self,
+        token: &Secret,
+        called_at: &str,
+    ) -> Result<Result<Invitation, Outcome>, Problem> {
+        let link = match self.look(token).await? {
+            Look::Ask(link) => link,
+            Look::Over(outcome) => return Ok(Err(outcome)),
+        };
+        let ask = Ask {
+            reference: link.reference,
+            scopes: link.scopes,
+            required: link.required,
+            redirect_uri: self.redirect_uri(called_at),
+            return_url: link.return_url,
+            link: Some(afferent_domain::link::hash(token)),
+            language: link.language,
+        };
+        self.send_to_consent(&ask, link.demo).await.map(Ok)
+    }
+
+    /// The person does not want to: that ends the link.
+    pub(crate) async fn decline(&self, token: &Secret) -> Result<Outcome, StoreError> {
+        let link = match self.look(token).await? {
+            Look::Ask(link) => link,
+            Look::Over(outcome) => return Ok(outcome),
+        };
+        let now = self.rim.clock.now();
+        let name = PullId::draw(now, &*self.rim.dice);
+        let hash = afferent_domain::link::hash(token);
+        let first = self.connector.connections.end_link(&hash, name.as_str(), now).await?;
+        let refusal = if first { Refusal::Denied } else { Refusal::TokenConsumed };
+        tracing::info!(result = refusal.name(), "a person declined on the page of a link");
+        Ok(Outcome::refused(refusal, Some(link.into())))
+    }
+}

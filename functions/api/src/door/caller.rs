@@ -1,0 +1,127 @@
+//! Who asks, and the extractors that say what a route needs. A route takes exactly one of them, and names the same need
+//! in its `security`:
+//!
+//! | extractor | `security` | who |
+//! |---|---|---|
+//! | [`Admin`] | `admin` | admin keys |
+//! | [`Writer`] | `write` | those that may change everything |
+//! | [`Reader`] | `read` | those that may read everything |
+//! | [`UserReader`] | `user` | those, and the key of the user in the path |
+//! | [`EndpointOwner`] | `endpoint` | those that may change everything, and the key of the endpoint in the path |
+
+use std::collections::HashMap;
+
+use afferent_domain::grant::{Grants, Sight};
+use afferent_domain::id::{EndpointId, KeyId, UserId};
+use axum::RequestPartsExt as _;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+
+use crate::problem::Problem;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) key: KeyId,
+    pub(crate) label: String,
+    pub(crate) grants: Grants,
+    /// Where people may be sent back to after consenting.
+    pub(crate) return_urls: Vec<String>,
+}
+
+impl Caller {
+    fn of(parts: &Parts) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or(Problem::Key("a key is needed: Authorization: Bearer afk_…"))
+    }
+
+    /// Whether the caller may read this user: of what is no user's own by its path.
+    pub(crate) fn sees(&self, user: &UserId, noun: &'static str) -> Result<(), Problem> {
+        seen(self.grants.read_user(user), "read", noun)
+    }
+}
+
+fn seen(sight: Sight, need: &'static str, noun: &'static str) -> Result<(), Problem> {
+    match sight {
+        Sight::Allowed => Ok(()),
+        Sight::Forbidden => Err(Problem::Grant(need)),
+        Sight::Hidden => Err(Problem::NotFound(noun)),
+    }
+}
+
+/// The part of the path of this name.
+async fn segment(parts: &mut Parts, name: &str) -> Result<String, Problem> {
+    let Path(mut path) = parts.extract::<Path<HashMap<String, String>>>().await.map_err(|_| Problem::NoRoute)?;
+    path.remove(name).ok_or(Problem::NoRoute)
+}
+
+macro_rules! needs {
+    ($($(#[$doc:meta])* $name:ident $allowed:ident $need:literal;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                if Caller::of(parts)?.grants.$allowed() { Ok(Self) } else { Err(Problem::Grant($need)) }
+            }
+        }
+    )*};
+}
+
+needs! {
+    /// May do everything.
+    Admin administer "admin";
+    /// May read everything but secrets.
+    Reader read "read";
+}
+
+/// May change everything but keys.
+pub(crate) struct Writer(pub(crate) Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for Writer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = Caller::of(parts)?;
+        if caller.grants.write() { Ok(Self(caller)) } else { Err(Problem::Grant("write")) }
+    }
+}
+
+/// May read the user in the path. `_app` stands in for a user where there is no person; only who reads everything sees it.
+pub(crate) struct UserReader {
+    pub(crate) user: UserId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for UserReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = Caller::of(parts)?;
+        let text = segment(parts, "user").await?;
+        let user = if text == UserId::app().as_str() { Some(UserId::app()) } else { UserId::parse(&text) };
+        // A text that is no id is nobody's: who may see one user only is told the same as of another one.
+        let user = user.ok_or(Problem::NotFound("user"));
+        let known = user.as_ref().map_or_else(|_| UserId::from(""), Clone::clone);
+        caller.sees(&known, "user")?;
+        Ok(Self { user: user? })
+    }
+}
+
+/// Owns the endpoint in the path.
+pub(crate) struct EndpointOwner {
+    pub(crate) endpoint: EndpointId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for EndpointOwner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = Caller::of(parts)?;
+        let text = segment(parts, "endpoint").await?;
+        let endpoint = EndpointId::parse(&text);
+        let known = endpoint.clone().unwrap_or_else(|| EndpointId::from(""));
+        seen(caller.grants.own_endpoint(&known), "write", "endpoint")?;
+        Ok(Self { endpoint: endpoint.ok_or(Problem::NotFound("endpoint"))? })
+    }
+}

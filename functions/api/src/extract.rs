@@ -1,0 +1,224 @@
+//! What a request says, read and checked: unknown parameters and members are refused by name, and what is wrong is
+//! said with the field and what would be right, never with what was given, which may be a secret.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::IntoResponse;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+use crate::routes::BODY_LIMIT;
+
+/// The query. `T` denies unknown fields.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(reader).map(Self).map_err(|error| wrong(&error, "the query"))
+    }
+}
+
+/// One part of the path, or several as a tuple.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(path)| Self(path)).map_err(|_| Problem::NoRoute)
+    }
+}
+
+/// The body: a JSON object. `T` denies unknown fields. What the request calls its type does not matter: `curl -d` calls
+/// everything a form.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Text(text) = Text::from_request(request, state).await?;
+        parse(&text).map(Self)
+    }
+}
+
+/// The body of a request that may leave it out: then `T` is its default.
+pub(crate) struct MaybeBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Text(text) = Text::from_request(request, state).await?;
+        if text.trim().is_empty() { Ok(Self(T::default())) } else { parse(&text).map(Self) }
+    }
+}
+
+/// The body as it came.
+pub(crate) struct Text(pub(crate) String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let text = String::from_utf8(bytes.to_vec());
+        text.map(Self).map_err(|_| Problem::field("body", "JSON in UTF-8"))
+    }
+}
+
+fn unreadable(error: BytesRejection) -> Problem {
+    match error.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge { limit: BODY_LIMIT },
+        _ => Problem::field("body", "there, whole"),
+    }
+}
+
+/// Reads JSON.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| match error.inner().classify() {
+        serde_json::error::Category::Data => wrong(&error, "body"),
+        _ => broken(error.inner()),
+    })?;
+    reader.end().map_err(|error| broken(&error))?;
+    Ok(value)
+}
+
+fn broken(error: &serde_json::Error) -> Problem {
+    let expected = format!("JSON; it breaks off being that at line {} column {}", error.line(), error.column());
+    Problem::field("body", expected)
+}
+
+/// The field at fault, from where reading stopped and what serde says of it.
+fn wrong<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>, whole: &str) -> Problem {
+    let message = error.inner().to_string();
+    // serde_json says where in the text it was, which the path says better.
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let path = error.path().to_string();
+    let inside = |name: &str| match path.as_str() {
+        "." | "?" => name.to_owned(),
+        path if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
+        path => format!("{path}.{name}"),
+    };
+    let quoted = |rest: &str| rest.split('`').next().unwrap_or_default().to_owned();
+    if let Some(rest) = message.strip_prefix("unknown field `") {
+        let expected = match message.split_once(", expected ") {
+            Some((_, known)) => format!("absent: known here is {known}"),
+            None => "absent: nothing is known here".to_owned(),
+        };
+        return Problem::field(inside(&quoted(rest)), expected);
+    }
+    if let Some(rest) = message.strip_prefix("missing field `") {
+        return Problem::field(inside(&quoted(rest)), "there");
+    }
+    if let Some(rest) = message.strip_prefix("duplicate field `") {
+        return Problem::field(inside(&quoted(rest)), "there once");
+    }
+    let field = if matches!(path.as_str(), "." | "?") { whole.to_owned() } else { path };
+    // "invalid type: string "…", expected …": only the latter half holds nothing of what was given.
+    let expected = match message.split_once(", expected ") {
+        Some((_, expected)) => expected.to_owned(),
+        None if message.starts_with("invalid ") => "a value of another form".to_owned(),
+        None => message.to_owned(),
+    };
+    Problem::field(field, expected)
+}
+
+/// How many members a list has: what was asked for, from 1 to `most`, or `usual`.
+pub(crate) fn limit(asked: Option<u32>, usual: u16, most: u16) -> Result<u16, Problem> {
+    let fits = |asked: u32| u16::try_from(asked).ok().filter(|asked| (1..=most).contains(asked));
+    match asked {
+        None => Ok(usual),
+        Some(asked) => fits(asked).ok_or_else(|| Problem::field("limit", format!("a number from 1 to {most}"))),
+    }
+}
+
+/// Writes a cursor: whoever gets it learns nothing and can only bring it back.
+pub(crate) fn write_cursor(place: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(place)
+}
+
+/// Reads a cursor that [`write_cursor`] wrote.
+pub(crate) fn read_cursor(text: &str) -> Result<String, Problem> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    bytes.ok_or_else(bad_cursor)
+}
+
+/// A cursor that nobody was given.
+pub(crate) fn bad_cursor() -> Problem {
+    Problem::field("cursor", "the `next` of an earlier answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only reading it matters")]
+    struct Wish {
+        label: String,
+        limit: Option<u16>,
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only reading it matters")]
+    struct Inner {
+        url: String,
+    }
+
+    fn refused(text: &str) -> (String, String) {
+        match parse::<Wish>(text).unwrap_err() {
+            Problem::Field { field, expected } => (field, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_repeated() {
+        for (text, field) in [
+            ("{}", "label"),
+            ("[]", "label"),
+            ("7", "body"),
+            ("{", "body"),
+            (r#"{"label":"a"} x"#, "body"),
+            (r#"{"label":7}"#, "label"),
+            (r#"{"label":"a","colour":"s3cret"}"#, "colour"),
+            (r#"{"label":"a","limit":"s3cret"}"#, "limit"),
+            (r#"{"label":"a","limit":70000}"#, "limit"),
+            (r#"{"label":"a","inner":{}}"#, "inner.url"),
+            (r#"{"label":"a","inner":{"url":"b","colour":"s3cret"}}"#, "inner.colour"),
+            (r#"{"label":"a","label":"b"}"#, "label"),
+        ] {
+            let (named, expected) = refused(text);
+            assert_eq!(named, field, "{text}: {expected}");
+            assert!(!expected.contains("s3cret") && !expected.contains("70000"), "{text}: {expected}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_a_usual_and_a_greatest_length() {
+        assert_eq!(limit(None, 25, 100).unwrap(), 25);
+        assert_eq!(limit(Some(100), 25, 100).unwrap(), 100);
+        assert!(limit(Some(101), 25, 100).is_err() && limit(Some(0), 25, 100).is_err());
+    }
+
+    #[test]
+    fn a_cursor_reads_back_as_it_was_written() {
+        assert_eq!(read_cursor(&write_cursor("-5 rec_1")).unwrap(), "-5 rec_1");
+        assert!(read_cursor("é").is_err());
+    }
+}

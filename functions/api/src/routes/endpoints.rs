@@ -1,0 +1,302 @@
+//! Who receives events. Every rule is the registry's; here wishes are read and answers written.
+
+mod secrets;
+mod shapes;
+
+use afferent_domain::endpoint::Endpoint;
+use afferent_domain::signature::SigningSecret;
+use afferent_registry::{Change, New};
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Answer, json, json_with};
+use crate::door::{EndpointOwner, Writer};
+use crate::extract::{MaybeBody, Query, Text, bad_cursor, limit, read_cursor, write_cursor};
+use crate::problem::Problem;
+use crate::state::Shared;
+
+pub(crate) use shapes::{NewEndpoint, MissedEvents};
+
+pub(crate) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(register_endpoint, list_endpoints))
+        .routes(routes!(show_endpoint, change_endpoint, delete_endpoint))
+        .routes(routes!(test_endpoint))
+        .routes(routes!(enable_endpoint))
+        .routes(routes!(disable_endpoint))
+        .merge(secrets::routes())
+}
+
+/// A request that has no parameters: those that it brings all the same are refused.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Which part of a list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Part {
+    /// How many at most, from 1 to 100; 25 unless it is said.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// The `next` of the answer before.
+    cursor: Option<String>,
+}
+
+impl Part {
+    /// The part of a list that is there whole, and the cursor of the next one. `key` is what a cursor holds: different for
+    /// every member.
+    pub(super) fn of<T>(
+        self,
+        all: Vec<T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<(Vec<T>, Option<String>), Problem> {
+        let limit = usize::from(limit(self.limit, 25, 100)?);
+        let begin = match self.cursor.as_deref().map(read_cursor).transpose()? {
+            None => 0,
+            Some(last) => 1 + all.iter().position(|one| key(one) == last).ok_or_else(bad_cursor)?,
+        };
+        let is_last = all.len() <= begin + limit;
+        let part: Vec<T> = all.into_iter().skip(begin).take(limit).collect();
+        let next = part.last().filter(|_| !is_last).map(|last| write_cursor(&key(last)));
+        Ok((part, next))
+    }
+}
+
+/// An endpoint, and its secret.
+#[derive(Serialize)]
+struct Registered {
+    #[serde(flatten)]
+    endpoint: Endpoint,
+    secret: String,
+}
+
+impl Registered {
+    fn new((endpoint, secret): (Endpoint, SigningSecret)) -> Self {
+        Self { endpoint, secret: secret.reveal() }
+    }
+}
+
+/// Registers an endpoint.
+///
+/// It gets what happens from now on. The secret signs what it is sent; it can be asked for again.
+#[utoipa::path(
+    post,
+    path = "/v1/endpoints",
+    tag = "Endpoints",
+    request_body = NewEndpoint,
+    security(("key" = ["write"])),
+    responses((status = 201, description = "The endpoint, with its secret.", body = shapes::EndpointRegistered))
+)]
+async fn register_endpoint(
+    State(app): State<Shared>,
+    _: Writer,
+    _: Query<Nothing>,
+    Text(body): Text,
+) -> Answer {
+    let new = New::from_json(&body)?;
+    json_with(StatusCode::CREATED, &Registered::new(app.registry().await?.register(new).await?))
+}
+
+#[derive(Serialize)]
+struct Listed {
+    endpoints: Vec<Endpoint>,
+    next: Option<String>,
+}
+
+/// Lists the endpoints, the oldest first.
+///
+/// The address of an endpoint may hold a key of its owner's, so reading is not enough.
+#[utoipa::path(
+    get,
+    path = "/v1/endpoints",
+    tag = "Endpoints",
+    params(Part),
+    security(("key" = ["write"])),
+    responses((status = 200, description = "A part of the list.", body = shapes::EndpointList))
+)]
+async fn list_endpoints(State(app): State<Shared>, _: Writer, Query(part): Query<Part>) -> Answer {
+    let all = app.registry().await?.list().await?;
+    let (endpoints, next) = part.of(all, |endpoint| endpoint.endpoint.to_string())?;
+    json(&Listed { endpoints, next })
+}
+
+/// Shows an endpoint, how it fares, and its secrets without what they are.
+#[utoipa::path(
+    get,
+    path = "/v1/endpoints/{endpoint}",
+    tag = "Endpoints",
+    params(("endpoint" = String, Path, description = "The endpoint.")),
+    security(("key" = ["endpoint"])),
+    responses((status = 200, description = "The endpoint.", body = shapes::EndpointShown))
+)]
+async fn show_endpoint(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+    json(&app.registry().await?.get(&owner.endpoint).await?)
+}
+
+/// Changes what is named and leaves the rest.
+///
+/// `null` takes `rate`, `headers`, `contact` and `description` away, and makes the others what they are when nothing is
+/// said. Nothing is changed if anything is not right.
+#[utoipa::path(
+    patch,
+    path = "/v1/endpoints/{endpoint}",
+    tag = "Endpoints",
+    params(("endpoint" = String, Path, description = "The endpoint.")),
+    request_body = shapes::EndpointChange,
+    security(("key" = ["endpoint"])),
+    responses((status = 200, description = "The endpoint as it is now.", body = shapes::Endpoint))
+)]
+async fn change_endpoint(
+    State(app): State<Shared>,
+    owner: EndpointOwner,
+    _: Query<Nothing>,
+    Text(body): Text,
+) -> Answer {
+    let change = Change::from_json(&body)?;
+    json(&app.registry().await?.change(&owner.endpoint, &change).await?)
+}
+
+/// Deletes an endpoint with its secrets.
+///
+/// What waits for it is cancelled. What was delivered stays in the log.
+#[utoipa::path(
+    delete,
+    path = "/v1/endpoints/{endpoint}",
+    tag = "Endpoints",
+    params(("endpoint" = String, Path, description = "The endpoint.")),
+    security(("key" = ["endpoint"])),
+    responses((status = 204, description = "It is gone."))
+)]
+async fn delete_endpoint(
+    State(app): State<Shared>,
+    owner: EndpointOwner,
+    _: Query<Nothing>,
+) -> Result<StatusCode, Problem> {
+    app.registry().await?.delete(&owner.endpoint).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which event a test sends.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TestWish {
+    /// The event type whose example is sent; `webhook.test` unless it is said.
+    #[serde(rename = "type")]
+    #[schema(example = "body_weight.created")]
+    event_type: Option<String>,
+}
+
+/// The event of a test.
+#[derive(Serialize, ToSchema)]
+struct TestSent {
+    /// Its id, and the `webhook-id` that the endpoint is sent. What becomes of it: the endpoint's delivery of this event.
+    event: String,
+}
+
+/// Sends an example of an event type to this endpoint alone.
+///
+/// It is marked `"test": true`, and delivered as everything else is: signed, logged, tried again.
+#[utoipa::path(
+    post,
+    path = "/v1/endpoints/{endpoint}/test",
+    tag = "Endpoints",
+    params(("endpoint" = String, Path, description = "The endpoint.")),
+    request_body(content = Option<TestWish>, description = "May be left out."),
+    security(("key" = ["endpoint"])),
+    responses((status = 202, description = "It is on its way.", body = TestSent))
+)]
+async fn test_endpoint(
+    State(app): State<Shared>,
+    owner: EndpointOwner,
+    _: Query<Nothing>,
+    MaybeBody(wish): MaybeBody<TestWish>,
+) -> Answer {
+    let event_type = wish.event_type.as_deref().unwrap_or("webhook.test");
+    let event = app.registry().await?.send_test(&owner.endpoint, event_type).await?;
+    json_with(StatusCode::ACCEPTED, &TestSent { event: event.to_string() })
+}
+
+/// Enables an endpoint.
+///
+/// It begins anew, without its failures, and gets what happens from now on. What it missed is counted by two previews and
+/// does not come by itself: `recover` and `replay` bring it.
+#[utoipa::path(
+    post,
+    path = "/v1/endpoints/{endpoint}/enable",
+    tag = "Endpoints",
+    params(("endpoint" = String, Path, description = "The endpoint.")),
+    security(("key" = ["endpoint"])),
+    responses((status = 200, description = "The endpoint, and what it missed.", body = shapes::EndpointEnabled))
+)]
+async fn enable_endpoint(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+    let enabled = app.registry().await?.enable(&owner.endpoint).await?;
+    let offer = enabled.offer.map(MissedEvents::new);
+    json(&shapes::EnabledBody { endpoint: enabled.endpoint, offer })
+}
+
+/// Why an endpoint is disabled.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DisableWish {
+    /// A line about it, of at most 500 characters.
+    #[schema(example = "moving to another server")]
+    note: Option<String>,
+}
+
+/// Disables an endpoint.
+///
+/// Nothing is delivered to it any more, and what waits for it is cancelled.
+#[utoipa::path(
+    post,
+    path = "/v1/endpoints/{endpoint}/disable",
+    tag = "Endpoints",
+    params(("endpoint" = String, Path, description = "The endpoint.")),
+    request_body(content = Option<DisableWish>, description = "May be left out."),
+    security(("key" = ["endpoint"])),
+    responses((status = 200, description = "The endpoint as it is now.", body = shapes::Endpoint))
+)]
+async fn disable_endpoint(
+    State(app): State<Shared>,
+    owner: EndpointOwner,
+    _: Query<Nothing>,
+    MaybeBody(wish): MaybeBody<DisableWish>,
+) -> Answer {
+    json(&app.registry().await?.disable(&owner.endpoint, wish.note.as_deref()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(limit: u32, cursor: Option<String>) -> Part {
+        Part { limit: Some(limit), cursor }
+    }
+
+    #[test]
+    fn a_list_is_read_part_by_part_to_its_end() {
+        let (mut cursor, mut read) = (None, Vec::new());
+        loop {
+            let (some, next) = part(2, cursor).of((1..=5).collect(), ToString::to_string).unwrap();
+            read.extend(some);
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(read, [1, 2, 3, 4, 5]);
+        assert_eq!(part(5, None).of(vec![1, 2, 3, 4, 5], ToString::to_string).unwrap().1, None);
+    }
+
+    #[test]
+    fn a_cursor_that_leads_nowhere_is_refused() {
+        for cursor in [write_cursor("6"), "é".to_owned()] {
+            assert!(part(2, Some(cursor)).of(vec![1, 2], ToString::to_string).is_err());
+        }
+    }
+}

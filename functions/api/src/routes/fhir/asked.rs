@@ -1,0 +1,101 @@
+//! Who asks for which Patient. A key to one user sees that one; who it is about stands in the query or in an id, so it is
+//! looked at here rather than in the path.
+
+use afferent_domain::grant::Grant;
+use afferent_domain::id::UserId;
+use afferent_fhir::id;
+use afferent_fhir::search::Refused;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use crate::door::Caller;
+use crate::extract;
+use crate::problem::Problem;
+
+/// A search by somebody who may read the Patient whom it names.
+pub(crate) struct Searching {
+    caller: Caller,
+    /// The parameters as they came.
+    pub(crate) parameters: Vec<(String, String)>,
+    /// Whether unknown ones are ignored.
+    pub(crate) lenient: bool,
+    /// The only user that the key is for.
+    pub(crate) own: Option<UserId>,
+    /// Whom the query names.
+    named: Option<UserId>,
+}
+
+/// Somebody who reads one resource; what it is about is to be shown to [`Looking::patient`] first.
+pub(crate) struct Looking(Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for Searching {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = caller(parts)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let names = ["patient", "subject", "subject:Patient"];
+        let mut named = None;
+        for (_, value) in parameters.iter().filter(|(name, _)| names.contains(&&**name)) {
+            let text = value.rsplit_once("Patient/").map_or(value.as_str(), |(_, id)| id);
+            let user = id::user(text);
+            // What is no id is nobody's: a key to one user is told the same as of another one.
+            caller.sees(user.as_ref().unwrap_or(&UserId::from("")), "patient")?;
+            named = named.or(user);
+        }
+        let of_one = |grant: &Grant| if let Grant::User(user) = grant { Some(user.clone()) } else { None };
+        let mut users: Vec<UserId> = caller.grants.iter().filter_map(of_one).collect();
+        caller.sees(named.as_ref().or(users.first()).unwrap_or(&UserId::from("")), "patient")?;
+        let own = if users.len() == 1 && !caller.grants.read() { users.pop() } else { None };
+        let prefer = parts.headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let lenient = prefer.split([',', ';']).any(|wish| wish.trim() == "handling=lenient");
+        Ok(Self { caller, parameters, lenient, own, named })
+    }
+}
+
+impl Searching {
+    /// The Patient whom the query names, or whom alone the key is for.
+    pub(crate) fn one_patient(&self) -> Result<&UserId, Problem> {
+        let one = self.named.as_ref().or(self.own.as_ref());
+        one.ok_or_else(|| Problem::field("patient", "the id of one Patient, `usr-…`"))
+    }
+
+    /// Whether the key is for this user.
+    pub(crate) fn sees(&self, user: &UserId) -> bool {
+        self.caller.sees(user, "patient").is_ok()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Looking {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        caller(parts).map(Self)
+    }
+}
+
+impl Looking {
+    /// The user of an id, if the caller may read it; `None` stands for an id that is none.
+    pub(crate) fn patient(&self, user: Option<UserId>, noun: &'static str) -> Result<UserId, Problem> {
+        self.0.sees(user.as_ref().unwrap_or(&UserId::from("")), noun)?;
+        user.ok_or(Problem::NotFound(noun))
+    }
+}
+
+fn caller(parts: &Parts) -> Result<Caller, Problem> {
+    parts.extensions.get::<Caller>().cloned().ok_or(Problem::Key("a key is needed: Authorization: Bearer afk_…"))
+}
+
+/// A parameter of a search that is not right.
+pub(crate) fn refused(refused: Refused) -> Problem {
+    Problem::field(refused.parameter, refused.expected)
+}
+
+pub(crate) fn bad_cursor() -> Problem {
+    Problem::field("_cursor", "that of the link `next` of an earlier page")
+}
+
+pub(crate) fn read_cursor(text: &str) -> Result<String, Problem> {
+    extract::read_cursor(text).map_err(|_| bad_cursor())
+}

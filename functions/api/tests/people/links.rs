@@ -1,0 +1,189 @@
+//! Hosted links: made with a key, opened by a person.
+
+use std::time::Duration;
+
+use lambda_http::Body;
+use lambda_http::http::{Request, Response, StatusCode};
+use serde_json::json;
+use withings_simulator::AutoConsent;
+
+use crate::stack::{BACK, REDIRECT, Stack, json_of, location, query_of, text_of};
+
+impl Stack {
+    /// The address of a new link.
+    async fn link(&self, body: serde_json::Value) -> String {
+        let (status, link) = self.post("/v1/link", &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{link}");
+        link["link_url"].as_str().unwrap().to_owned()
+    }
+
+    async fn choose(&self, url: &str, choice: &str) -> Response<Body> {
+        let request = Request::post(url)
+            .header("host", "api.example.org")
+            .header("accept", "text/html")
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::Text(format!("choice={choice}"))).unwrap()).await
+    }
+
+    /// Where Withings sends the person who goes on.
+    async fn go_on(&self, url: &str) -> String {
+        let answer = self.choose(url, "continue").await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{}", text_of(&answer));
+        self.consent(&location(&answer)).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_led_through_a_link_to_withings_and_back_to_the_customer() {
+    let stack = Stack::of(&[], &[("APP_NAME", "Acme <Health>")]).await;
+    let body = json!({"reference_id": "person 1", "return_url": format!("{BACK}?session=7"), "language": "de"});
+    let (status, link) = stack.post("/v1/link", &body).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let url = link["link_url"].as_str().unwrap();
+    assert!(url.starts_with("https://api.example.org/v1/link/lnk_"), "{url}");
+    let name = link["link"].as_str().unwrap();
+    assert!(name.starts_with("lnk_") && !url.contains(name), "the name opens nothing");
+
+    // Programs that check mail open links, more than once.
+    for _ in 0..3 {
+        let page = stack.visit(url).await;
+        assert_eq!(page.status(), StatusCode::OK);
+        let html = text_of(&page);
+        assert!(html.contains("<html lang=\"de\">") && html.contains("Acme &lt;Health&gt;"), "{html}");
+        assert!(!html.contains("<script"));
+        for (header, value) in
+            [("cache-control", "no-store"), ("referrer-policy", "no-referrer"), ("x-content-type-options", "nosniff")]
+        {
+            assert_eq!(page.headers()[header], value);
+        }
+        let policy = page.headers()["content-security-policy"].to_str().unwrap();
+        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+        assert!(html.contains(&format!("<style nonce=\"{nonce}\">")));
+        assert!(
+            policy.contains("form-action 'self' https://account.withings.com https://app.example.org;"),
+            "{policy}"
+        );
+    }
+
+    let callback = stack.go_on(url).await;
+    let answer = stack.visit(&callback).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let told = query_of(&location(&answer));
+    assert_eq!((told["result"].as_str(), told["reference_id"].as_str()), ("connected", "person 1"));
+    assert_eq!((told["session"].as_str(), told["connection"].as_str()), ("7", stack.connected().await[0].id.as_str()));
+
+    // Used up, whichever way somebody comes.
+    let twice = stack.visit(&callback).await;
+    assert_eq!(query_of(&location(&twice))["result"], "token_consumed");
+    let page = stack.visit(url).await;
+    assert_eq!(page.status(), StatusCode::CONFLICT);
+    let html = text_of(&page);
+    assert!(html.contains("schon benutzt") && html.contains("result=token_consumed"), "{html}");
+    assert_eq!(stack.choose(url, "continue").await.status(), StatusCode::CONFLICT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_visits_that_one_link_led_to_the_first_counts() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a"})).await;
+    let (one, two) = (stack.go_on(&url).await, stack.go_on(&url).await);
+    assert_ne!(query_of(&one)["state"], query_of(&two)["state"]);
+    assert_eq!(stack.visit_for_json(&two).await["result"], "connected");
+    assert_eq!(stack.visit_for_json(&one).await["result"], "token_consumed");
+    assert_eq!(stack.withings.calls().len(), 1, "the second code is not exchanged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_may_say_no_on_our_page_and_on_withings() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a", "return_url": BACK})).await;
+    let answer = stack.choose(&url, "cancel").await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let told = query_of(&location(&answer));
+    assert_eq!((told["result"].as_str(), told["reference_id"].as_str()), ("denied", "a"));
+    assert_eq!(stack.visit(&url).await.status(), StatusCode::CONFLICT, "that was its one use");
+    assert_eq!(query_of(&location(&stack.choose(&url, "cancel").await))["result"], "token_consumed");
+
+    let url = stack.link(json!({"reference_id": "a"})).await;
+    let page = stack.choose(&url, "cancel").await;
+    assert_eq!(page.status(), StatusCode::FORBIDDEN);
+    assert!(text_of(&page).contains("Nothing was shared"));
+
+    stack.withings.configure(|settings| settings.auto_consent = AutoConsent::Deny);
+    let url = stack.link(json!({"reference_id": "a"})).await;
+    assert_eq!(stack.visit_for_json(&stack.go_on(&url).await).await["result"], "denied");
+    assert_eq!(stack.visit(&url).await.status(), StatusCode::CONFLICT);
+    assert_eq!(stack.connected().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_dies_after_an_hour_and_another_is_none() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a", "return_url": BACK})).await;
+    tokio::time::sleep(Duration::from_secs(3599)).await;
+    let callback = stack.go_on(&url).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let page = stack.visit(&url).await;
+    assert_eq!(page.status(), StatusCode::GONE);
+    assert!(text_of(&page).contains(&format!("href=\"{BACK}?result=token_expired&amp;reference_id=a\"")));
+    assert_eq!(stack.choose(&url, "continue").await.status(), StatusCode::GONE);
+    assert_eq!(query_of(&location(&stack.choose(&url, "cancel").await))["result"], "token_expired");
+    let answer = stack.visit(&callback).await;
+    assert_eq!(
+        query_of(&location(&answer))["result"],
+        "connected",
+        "who continued in time may take a while at Withings"
+    );
+
+    for unknown in ["lnk_0", "%20", "é"] {
+        let page = stack.visit(&format!("https://api.example.org/v1/link/{}", unknown.replace('é', "%C3%A9"))).await;
+        assert_eq!(page.status(), StatusCode::GONE, "{unknown}");
+    }
+    let problem = stack.visit_for_json("https://api.example.org/v1/link/lnk_0").await;
+    assert_eq!((&problem["result"], &problem["status"]), (&json!("token_expired"), &json!(410)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_is_for_a_reference_or_for_a_user_that_is_there() {
+    let stack = Stack::start().await;
+    let (_, user) = stack.post("/v1/users", &json!({"reference_id": "person 1"})).await;
+    let url = stack.link(json!({"user": user["user"], "scopes": ["user.metrics"], "demo": true})).await;
+    let answer = stack.choose(&url, "continue").await;
+    let asked = query_of(&location(&answer));
+    assert_eq!((asked["scope"].as_str(), asked["mode"].as_str()), ("user.metrics", "demo"));
+    assert_eq!(asked["redirect_uri"], REDIRECT);
+    let told = stack.visit_for_json(&stack.consent(&location(&answer)).await).await;
+    assert_eq!(told["user"], user["user"]);
+
+    let unknown = stack.post("/v1/link", &json!({"user": "usr_0"})).await;
+    assert_eq!(unknown.0, StatusCode::NOT_FOUND);
+    for (body, field) in [
+        (json!({}), "reference_id"),
+        (json!({"reference_id": "a", "user": user["user"]}), "user"),
+        (json!({"reference_id": ""}), "reference_id"),
+        (json!({"reference_id": "a", "scopes": []}), "scopes"),
+        (json!({"reference_id": "a", "scopes": ["user.everything"]}), "scopes[0]"),
+        (json!({"reference_id": "a", "scopes": ["user.info"], "required_scopes": ["user.metrics"]}), "required_scopes"),
+        (json!({"reference_id": "a", "return_url": "https://evil.example.org/"}), "return_url"),
+        (json!({"reference_id": "a", "language": "tlh"}), "language"),
+        (json!({"reference_id": "a", "colour": "red"}), "colour"),
+    ] {
+        let (status, problem) = stack.post("/v1/link", &body).await;
+        assert_eq!((status, problem["field"].as_str()), (StatusCode::BAD_REQUEST, Some(field)), "{body}: {problem}");
+    }
+    let refused = stack.call(&stack.reader, lambda_http::http::Method::POST, "/v1/link", Some(&json!({}))).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    let form = stack.choose(&stack.link(json!({"reference_id": "a"})).await, "maybe").await;
+    assert_eq!((form.status(), json_of(&form)["field"].as_str()), (StatusCode::BAD_REQUEST, Some("choice")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tables_hold_no_token_of_a_link() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a"})).await;
+    let token = url.rsplit('/').next().unwrap();
+    let table = format!("{}-connections", stack.simulation.template.place.stack);
+    let items = afferent_store::client(&stack.simulation.rim.aws).scan().table_name(table).send().await.unwrap();
+    assert!(items.count() >= 2);
+    assert!(!format!("{:?}", items.items()).contains(token));
+}

@@ -1,0 +1,175 @@
+//! Two users with a connection each, two endpoints, and a key of every kind.
+
+use std::time::Duration;
+
+use afferent_domain::Timestamp;
+use afferent_domain::connection::{Scopes, State};
+use afferent_domain::endpoint::{Destination, Endpoint, EndpointUrl};
+use afferent_domain::grant::Grants;
+use afferent_domain::id::{ConnectionId, EndpointId, UserId};
+use afferent_function::Env;
+use afferent_local::{Setup, Simulation, Ticks};
+use afferent_store::connections::{AccountKey, Connection, Connections};
+use afferent_store::endpoints::Endpoints;
+use afferent_store::keys::{Keys, NewKey};
+use afferent_store::tokens::Pair;
+use api::Api;
+use lambda_http::Body;
+use lambda_http::http::{Method, Request};
+use serde_json::Value;
+
+use crate::Kind;
+
+pub const OWN_USER: &str = "usr_own";
+pub const OTHER_USER: &str = "usr_other";
+pub const OWN_ENDPOINT: &str = "ep_own";
+pub const OTHER_ENDPOINT: &str = "ep_other";
+
+pub struct World {
+    simulation: Simulation,
+    api: Api,
+}
+
+/// The text of a key of each kind.
+pub struct Texts(Vec<(Kind, String)>);
+
+impl Texts {
+    pub fn text(&self, kind: Kind) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == kind).map(|(_, text)| text.as_str())
+    }
+}
+
+/// What came of a request.
+pub struct Seen {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Seen {
+    /// Whether the answer says that the one thing which the route is about is not there, although it is.
+    pub fn hides(&self, route: &str) -> bool {
+        let denied = |part: &str, noun: &str| {
+            route.contains(part) && self.body["detail"].as_str() == Some(&format!("there is no such {noun}"))
+        };
+        denied("{user}", "user") || denied("{connection}", "connection") || denied("{endpoint}", "endpoint")
+    }
+}
+
+impl World {
+    /// What stands for the names in the routes' paths.
+    pub const NAMES: [(&str, &str); 20] = [
+        ("user", OWN_USER),
+        ("endpoint", OWN_ENDPOINT),
+        ("connection", "con_own"),
+        ("key", "key_none"),
+        ("notification", "ntf_none"),
+        ("record", "rec_none"),
+        ("event", "evt_none"),
+        ("job", "job_none"),
+        ("run", "run_none"),
+        ("retraction", "ret_none"),
+        ("erasure", "ers_none"),
+        ("summary", "daily"),
+        ("mac", "00:24:e4:00:00:01"),
+        ("token", "none"),
+        ("number", "7"),
+        ("type", "body_weight.created"),
+        ("id", OWN_USER),
+        ("observation", "rec_none"),
+        ("device", "none"),
+        ("patient", OWN_USER),
+    ];
+
+    pub async fn start() -> Self {
+        let simulation = Simulation::bare(Setup { ticks: Ticks::Off, ..Setup::default() }).await.unwrap();
+        let environment = simulation.template.function("api").unwrap().environment.clone();
+        let api = Api::start(&Env::of(environment), &simulation.rim).await.unwrap();
+        let world = Self { simulation, api };
+        let now = world.simulation.clock.now();
+        let client = afferent_store::client(&world.simulation.rim.aws);
+        let connections = Connections::new(client.clone(), world.name("connections"));
+        for (user, connection, userid) in [(OWN_USER, "con_own", "7"), (OTHER_USER, "con_other", "8")] {
+            connections.connect(&connected(user, connection, userid, now), user, &pair(now), false).await.unwrap();
+        }
+        let endpoints = Endpoints::new(client, world.name("endpoints"));
+        for id in [OWN_ENDPOINT, OTHER_ENDPOINT] {
+            let url = EndpointUrl::parse("https://example.org/hook").unwrap();
+            let endpoint = Endpoint::new(EndpointId::from(id), Destination::Http { url }, now);
+            assert!(endpoints.put(&endpoint, None).await.unwrap());
+        }
+        world
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{}-{what}", self.simulation.template.place.stack)
+    }
+
+    /// A key of every kind.
+    pub async fn keys(&self) -> Texts {
+        let keys = Keys::new(afferent_store::client(&self.simulation.rim.aws), self.name("keys"));
+        let now = self.simulation.clock.now();
+        let new =
+            |grant: &str| NewKey { per_minute: 6_000, ..NewKey::new("ours", Grants::new([grant.parse().unwrap()])) };
+        let mut texts = vec![(Kind::Wrong, format!("afk_{}_{}", "0".repeat(26), "0".repeat(64)))];
+        for (kind, new) in [
+            (Kind::Revoked, new("admin")),
+            (Kind::Expired, NewKey { expires: Some(now + Duration::from_millis(1)), ..new("admin") }),
+            (Kind::OtherEndpoint, new(&format!("endpoint:{OTHER_ENDPOINT}"))),
+            (Kind::OtherUser, new(&format!("user:{OTHER_USER}"))),
+            (Kind::OwnEndpoint, new(&format!("endpoint:{OWN_ENDPOINT}"))),
+            (Kind::OwnUser, new(&format!("user:{OWN_USER}"))),
+            (Kind::Read, new("read")),
+            (Kind::Write, new("write")),
+            (Kind::Admin, new("admin")),
+        ] {
+            let (key, text) = keys.create(&new, now, &*self.simulation.dice).await.unwrap();
+            if kind == Kind::Revoked {
+                keys.revoke(&key.id, now).await.unwrap();
+            }
+            texts.push((kind, text.reveal().to_owned()));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Texts(texts)
+    }
+
+    pub async fn ask(&self, method: &str, path: &str, key: Option<&str>) -> Seen {
+        let mut request = Request::builder()
+            .method(method.parse::<Method>().unwrap())
+            .uri(format!("https://api.example.org{path}"))
+            .header("host", "api.example.org");
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let body = if method == "GET" { Body::Empty } else { Body::Text("{}".to_owned()) };
+        let answer = self.api.handle(request.body(body).unwrap()).await.unwrap();
+        Seen { status: answer.status().as_u16(), body: serde_json::from_slice(answer.body()).unwrap_or_default() }
+    }
+}
+
+fn connected(user: &str, connection: &str, userid: &str, now: Timestamp) -> Connection {
+    Connection {
+        id: ConnectionId::from(connection),
+        user: UserId::from(user),
+        account: AccountKey {
+            application: "simulatedclient".to_owned(),
+            region: "eu".to_owned(),
+            userid: userid.to_owned(),
+        },
+        connected: now,
+        first_connected: now,
+        state: State::Connected,
+        scopes: Scopes::new(["user.info", "user.metrics"]),
+        subscriptions: afferent_domain::connection::Subscriptions::default(),
+        followed_up: true,
+        tz: None,
+    }
+}
+
+fn pair(now: Timestamp) -> Pair {
+    Pair {
+        access: "1.x".to_owned(),
+        refresh: "1.x".to_owned(),
+        expires: now + Duration::from_secs(3 * 3600),
+        refreshed: now,
+    }
+}

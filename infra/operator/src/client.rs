@@ -1,0 +1,145 @@
+//! The way to the API. What is safe to ask again is asked again: a reading, and a POST, because it names itself.
+
+use std::time::Duration;
+
+use afferent_http::{Answer, Call};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde_json::Value;
+
+use crate::{Failure, Tool};
+
+/// How long one answer may take; the function itself has 15 s.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The longest answer, in bytes: what Lambda gives.
+const ANSWER: usize = 7 * 1024 * 1024;
+
+/// How often something is asked again: when nothing came back or something was out of reach, and when it was too often.
+const TRIES: u32 = 4;
+const TURNS: u32 = 20;
+
+/// The longest that it waits for its turn.
+const LONGEST_WAIT: u64 = 60;
+
+/// Whom to ask, and as whom.
+pub(crate) struct Client<'a> {
+    tool: &'a Tool,
+    url: String,
+    key: String,
+}
+
+impl<'a> Client<'a> {
+    pub(crate) fn new(tool: &'a Tool, url: Option<String>, key: Option<String>) -> Result<Self, Failure> {
+        let missing = |name: &str, flag: &str| Failure::new(format!("{name} is not set: set it, or give {flag}"));
+        let url = url.filter(|url| !url.is_empty()).ok_or_else(|| missing("AFFERENT_URL", "--url"))?;
+        let key = key.filter(|key| !key.is_empty()).ok_or_else(|| missing("AFFERENT_KEY", "--key"))?;
+        if !url.starts_with("https://")
+            && !["http://127.0.0.1", "http://localhost"].iter().any(|near| url.starts_with(near))
+        {
+            return Err(Failure::new(
+                "the address of the API should begin with https:// (http:// on this machine): a key goes over it",
+            ));
+        }
+        Ok(Self { tool, url: url.trim_end_matches('/').to_owned(), key })
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<String, Failure> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<String, Failure> {
+        self.ask(Method::POST, path, Some(body.to_string())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<String, Failure> {
+        self.ask(Method::DELETE, path, None).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
+        // One name for all tries, so that the act is done once.
+        let name = format!("afferent-{:016x}{:016x}", self.tool.dice.roll(), self.tool.dice.roll());
+        let (mut tries, mut turns) = (0, 0);
+        loop {
+            let request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.url));
+            let request =
+                request.header("authorization", format!("Bearer {}", self.key)).header("accept", "application/json");
+            let request = if method == Method::POST { request.header("idempotency-key", &name) } else { request };
+            let request = request.header("content-type", "application/json");
+            let request = request.body(Bytes::from(body.clone().unwrap_or_default()));
+            let request = request.map_err(|_| Failure::new(format!("{}{path} is no address", self.url)))?;
+            let call = Call { request, deadline: DEADLINE, body_limit: ANSWER, stopwatch: None };
+            match self.tool.http.send(call).await {
+                Ok(answer) if answer.status.is_success() => return text(answer),
+                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS && turns < TURNS => {
+                    turns += 1;
+                    match retry_after(&answer) {
+                        seconds if seconds <= LONGEST_WAIT => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                        _ => return Err(refused(&answer)),
+                    }
+                }
+                Ok(answer) if answer.status.is_server_error() && tries + 1 < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_secs(1 << tries)).await;
+                }
+                Ok(answer) => return Err(refused(&answer)),
+                Err(error) if tries + 1 < TRIES && method != Method::DELETE => {
+                    tries += 1;
+                    tokio::time::sleep(Duration::from_secs(1 << tries)).await;
+                    let _ = error;
+                }
+                Err(error) => return Err(Failure::new(format!("{} does not answer: {error}", self.url))),
+            }
+        }
+    }
+}
+
+fn retry_after(answer: &Answer) -> u64 {
+    let header = answer.headers.get("retry-after").and_then(|value| value.to_str().ok());
+    header.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+fn text(answer: Answer) -> Result<String, Failure> {
+    if answer.truncated {
+        return Err(Failure::new("the answer is longer than the API's own limit"));
+    }
+    String::from_utf8(answer.body.into()).map_err(|_| Failure::new("the answer is no text"))
+}
+
+/// What the API says is wrong, and what would be right.
+fn refused(answer: &Answer) -> Failure {
+    let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let detail = problem["detail"].as_str().or_else(|| answer.status.canonical_reason()).unwrap_or("refused");
+    let hint = match answer.status {
+        StatusCode::UNAUTHORIZED => "; AFFERENT_KEY should be a key that is neither revoked nor expired",
+        StatusCode::FORBIDDEN => "; `afferent keys create --grant …` makes another one",
+        _ => "",
+    };
+    Failure::new(format!("{} ({}){hint}", detail, answer.status.as_u16()))
+}
+
+/// Reads an answer that the tool itself has to understand.
+pub(crate) fn json(text: &str) -> Result<Value, Failure> {
+    serde_json::from_str(text).map_err(|_| Failure::new("the answer is no JSON: is the address that of the API?"))
+}
+
+/// A part of a path.
+pub(crate) fn segment(text: &str) -> Result<&str, Failure> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'.');
+    if !text.is_empty() && text.bytes().all(plain) && text.trim_matches('.') == text {
+        return Ok(text);
+    }
+    Err(Failure::new(format!("{text:?} is no id")))
+}
+
+/// A query: what is there of these.
+pub(crate) fn query(pairs: &[(&str, Option<String>)]) -> String {
+    let mut writer = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in pairs {
+        if let Some(value) = value {
+            writer.append_pair(name, value);
+        }
+    }
+    let text = writer.finish();
+    if text.is_empty() { text } else { format!("?{text}") }
+}

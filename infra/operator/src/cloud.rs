@@ -1,0 +1,98 @@
+//! The way to AWS itself, with the credentials of whoever runs the tool.
+
+use afferent_aws::{Aws, Service, cause};
+use aws_sdk_sqs::Client as Sqs;
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use crate::cli::{Line, StackArgs};
+use crate::{Failure, Tool};
+
+/// The queues that have a dead-letter queue.
+pub(crate) const LINES: [Line; 3] = [Line::Pulls, Line::Backfill, Line::Deliveries];
+
+impl Line {
+    /// The queue's name without the stack's.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pulls => "pulls",
+            Self::Backfill => "backfill",
+            Self::Deliveries => "deliveries",
+        }
+    }
+}
+
+/// A dead-letter queue.
+pub(crate) struct DeadLetters {
+    pub(crate) line: Line,
+    pub(crate) arn: String,
+    pub(crate) messages: u64,
+}
+
+impl Tool {
+    /// AWS, where the environment or the command line says it is.
+    pub(crate) fn aws(&self, endpoint_url: Option<&str>) -> Result<Aws, Failure> {
+        if let Some(aws) = &self.aws {
+            return Ok(aws.clone());
+        }
+        // Named on the command line, it goes before all that the environment says.
+        let near = endpoint_url.is_some();
+        let given = |name: &str| match (name, endpoint_url) {
+            ("AWS_ENDPOINT_URL", Some(url)) => Some(url.to_owned()),
+            (name, Some(_)) if name.starts_with("AWS_ENDPOINT_URL_") => None,
+            // An emulator takes any.
+            ("AWS_REGION", _) => (self.variable)("AWS_REGION")
+                .or_else(|| (self.variable)("AWS_DEFAULT_REGION"))
+                .or_else(|| near.then(|| "eu-west-1".to_owned())),
+            ("AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY", Some(_)) => {
+                (self.variable)(name).or_else(|| Some("local".to_owned()))
+            }
+            _ => (self.variable)(name),
+        };
+        Aws::from_env(given).map_err(|error| {
+            Failure::new(format!(
+                "{error}: AWS credentials are needed (`aws configure export-credentials --format env` prints them)"
+            ))
+        })
+    }
+
+    pub(crate) fn sqs(&self, stack: &StackArgs) -> Result<Sqs, Failure> {
+        let url = stack.sqs_url.as_deref().or(stack.endpoint_url.as_deref());
+        Ok(Sqs::new(&self.aws(url)?.config(Service::Sqs)))
+    }
+}
+
+fn failed<E>(what: &str) -> impl Fn(aws_sdk_sqs::error::SdkError<E>) -> Failure
+where
+    E: std::error::Error + aws_sdk_sqs::error::ProvideErrorMetadata + 'static,
+{
+    move |error| Failure::new(format!("{what}: {}", cause(&error)))
+}
+
+/// How many messages lie in a stack's dead-letter queue.
+pub(crate) async fn dead_letters(sqs: &Sqs, stack: &str, line: Line) -> Result<DeadLetters, Failure> {
+    let name = format!("{stack}-{}-dead", line.name());
+    let url = sqs.get_queue_url().queue_name(&name).send().await;
+    let url = url.map_err(failed(&format!("the queue {name} cannot be found; --stack should be the stack's name")))?;
+    let attributes = sqs
+        .get_queue_attributes()
+        .queue_url(url.queue_url().unwrap_or_default())
+        .attribute_names(QueueAttributeName::QueueArn)
+        .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+        .send()
+        .await
+        .map_err(failed(&format!("the queue {name} does not say how many messages it has")))?;
+    let of =
+        |name: QueueAttributeName| attributes.attributes().and_then(|all| all.get(&name)).cloned().unwrap_or_default();
+    Ok(DeadLetters {
+        line,
+        arn: of(QueueAttributeName::QueueArn),
+        messages: of(QueueAttributeName::ApproximateNumberOfMessages).parse().unwrap_or(0),
+    })
+}
+
+/// Has them moved back to where they came from.
+pub(crate) async fn redrive(sqs: &Sqs, letters: &DeadLetters) -> Result<(), Failure> {
+    let what = format!("the dead letters of {} are not moved", letters.line.name());
+    sqs.start_message_move_task().source_arn(&letters.arn).send().await.map_err(failed(&what))?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Users, connections, links, and their end.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use afferent_domain::backfill::Depth;
+use afferent_domain::connection::State;
+use afferent_gate::Connector;
+use afferent_secrets::Seals;
+use afferent_store::connections::Connections as Table;
+use afferent_store::records::Records;
+use serde_json::json;
+
+use super::data::new_file;
+use super::{Asked, all};
+use crate::cli::{Connections, StackArgs, Users};
+use crate::client::{json as read, query, segment};
+use crate::{Failure, Tool};
+
+pub(super) async fn users(tool: &mut Tool, asked: &Asked, users: Users) -> Result<(), Failure> {
+    match users {
+        Users::List { reference } => {
+            let query = vec![("limit", Some("100".to_owned())), ("reference_id", reference)];
+            let rows = all(&asked.client(tool)?, "/v1/users", "users", query).await?;
+            tool.list(asked.form, "users", rows, &["user", "reference_id", "timezone", "created"])
+        }
+        Users::Create { reference, timezone } => {
+            let mut body = json!({"reference_id": reference});
+            if let Some(timezone) = timezone {
+                body["timezone"] = json!(timezone);
+            }
+            let text = asked.client(tool)?.post("/v1/users", &body).await?;
+            tool.show(asked.form, &text)
+        }
+        Users::Show { user } => {
+            let client = asked.client(tool)?;
+            let mut shown = read(&client.get(&format!("/v1/users/{}", segment(&user)?)).await?)?;
+            let connections = read(&client.get(&format!("/v1/users/{}/connections", segment(&user)?)).await?)?;
+            shown["connections"] = connections["connections"].clone();
+            drop(client);
+            tool.show(asked.form, &shown.to_string())
+        }
+    }
+}
+
+pub(super) async fn connections(tool: &mut Tool, asked: &Asked, connections: Connections) -> Result<(), Failure> {
+    match connections {
+        Connections::List => {
+            let query = vec![("limit", Some("100".to_owned()))];
+            let rows = all(&asked.client(tool)?, "/v1/connections", "connections", query).await?;
+            tool.list(
+                asked.form,
+                "connections",
+                rows,
+                &["connection", "state", "user", "region", "userid", "connected"],
+            )
+        }
+        Connections::Show { connection } => {
+            let client = asked.client(tool)?;
+            let path = format!("/v1/connections/{}", segment(&connection)?);
+            let mut shown = read(&client.get(&path).await?)?;
+            shown["services"] = read(&client.get(&format!("{path}/services")).await?)?["services"].clone();
+            drop(client);
+            tool.show(asked.form, &shown.to_string())
+        }
+        Connections::Export { to, yes, stack } => export(tool, asked, &to, yes, &stack).await,
+    }
+}
+
+/// Writes the pairs of all living connections, one import's entry a line.
+async fn export(tool: &mut Tool, asked: &Asked, to: &Path, yes: bool, stack: &StackArgs) -> Result<(), Failure> {
+    if !yes {
+        return Err(Failure::new(
+            "a pair has one owner: as soon as the other side refreshes, the link here is dead, and the other way round. \
+             Give --yes if these people move",
+        ));
+    }
+    let name = |what: &str| format!("{}-{what}", stack.stack);
+    let failed = |error: &dyn std::fmt::Display| Failure::new(format!("the pairs cannot be read: {error}"));
+    let aws = tool.aws(stack.endpoint_url.as_deref())?;
+    let seals = Seals::read(&aws, &format!("{}/seal-tokens", stack.stack), tool.clock.now()).await;
+    let seals = seals.map_err(|error| failed(&error))?;
+    let client = afferent_store::client(&aws);
+    let connector = Connector {
+        connections: Table::new(client.clone(), name("connections")),
+        records: Records::new(client, name("records")),
+        depth: Depth::default(),
+        clock: Arc::clone(&tool.clock),
+        dice: Arc::clone(&tool.dice),
+    };
+    let mut file = new_file(to).map_err(|error| Failure::new(format!("{} cannot be made: {error}", to.display())))?;
+    let bar = tool.bar("connections", None);
+    let (mut after, mut count) = (None, 0_u64);
+    loop {
+        let (page, next) = connector.connections.all(after.as_ref(), 100).await.map_err(|error| failed(&error))?;
+        for connection in page.iter().filter(|connection| connection.state == State::Connected) {
+            let pair = connector.export_pair(&seals, &connection.account).await.map_err(|error| failed(&error))?;
+            let user = connector.connections.user(&connection.user).await.map_err(|error| failed(&error))?;
+            let (Some(pair), Some(user)) = (pair, user) else { continue };
+            let mut entry = json!({
+                "reference_id": user.reference, "userid": connection.account.userid, "region": connection.account.region,
+                "access_token": pair.access_token.reveal(), "refresh_token": pair.refresh_token.reveal(),
+                "expires_in": pair.expires.since(tool.clock.now()).as_secs(), "backfill": "none",
+            });
+            if !connection.scopes.is_unknown() {
+                entry["scopes"] = json!(connection.scopes.names().collect::<Vec<_>>());
+            }
+            if let Some(timezone) = &connection.tz {
+                entry["timezone"] = json!(timezone);
+            }
+            writeln!(file, "{entry}")?;
+            count += 1;
+            bar.more(1);
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    file.sync_all()?;
+    drop(bar);
+    tool.show(asked.form, &json!({"file": to, "connections": count}).to_string())
+}
+
+pub(super) async fn link(
+    tool: &mut Tool,
+    asked: &Asked,
+    reference: &str,
+    return_url: Option<String>,
+    scopes: Vec<String>,
+    demo: bool,
+) -> Result<(), Failure> {
+    let mut body = json!({"reference_id": reference, "demo": demo});
+    if let Some(url) = return_url {
+        body["return_url"] = json!(url);
+    }
+    if !scopes.is_empty() {
+        body["scopes"] = json!(scopes);
+    }
+    let text = asked.client(tool)?.post("/v1/link", &body).await?;
+    tool.show(asked.form, &text)
+}
+
+pub(super) async fn disconnect(tool: &mut Tool, asked: &Asked, connection: &str) -> Result<(), Failure> {
+    let path = format!("/v1/connections/{}/disconnect", segment(connection)?);
+    let text = asked.client(tool)?.post(&path, &json!({})).await?;
+    tool.show(asked.form, &text)
+}
+
+pub(super) async fn erase(tool: &mut Tool, asked: &Asked, user: &str, yes: bool) -> Result<(), Failure> {
+    if !yes {
+        return Err(Failure::new(format!("erasing {user} cannot be undone: give --yes if you mean it")));
+    }
+    let text = asked.client(tool)?.post(&format!("/v1/users/{}/erase", segment(user)?), &json!({})).await?;
+    tool.show(asked.form, &text)
+}
+
+pub(super) async fn erasure(tool: &mut Tool, asked: &Asked, erasure: &str, verify: bool) -> Result<(), Failure> {
+    let query = query(&[("verify", verify.then(|| "true".to_owned()))]);
+    let text = asked.client(tool)?.get(&format!("/v1/erasures/{}{query}", segment(erasure)?)).await?;
+    tool.show(asked.form, &text)
+}

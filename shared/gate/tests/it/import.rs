@@ -1,0 +1,104 @@
+//! Pairs that come from elsewhere, and pairs that leave.
+
+use std::time::Duration;
+
+use afferent_domain::budget::Lane;
+use afferent_domain::connection::State;
+use afferent_gate::{History, Imported};
+use afferent_local::dynamodb::Fault;
+use afferent_store::connections::Connection;
+use withings_simulator::Settings;
+
+use crate::bench::{Bench, HOUR, MINUTE};
+
+fn connected(imported: Imported) -> Connection {
+    match imported {
+        Imported::Connected(connection) => connection,
+        Imported::Already(_) => panic!("it was there already"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_imported_pair_is_refreshed_before_its_first_use() {
+    let bench = Bench::start(1).await;
+    let consent = bench.consent("person", Duration::ZERO);
+    let imported = bench.connector().import(&bench.seals(), &consent, Some(History::Nothing)).await.unwrap();
+    assert_eq!(connected(imported).state, State::Connected);
+    bench.call(&bench.process(), MINUTE).await.unwrap();
+    assert_eq!((bench.wire.dead(), bench.wire.refreshes().len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_is_no_good_ends_the_connection_as_any_dead_one_does() {
+    let bench = Bench::start(1).await;
+    let consent = bench.consent("person", Duration::ZERO);
+    bench.withings.kill_tokens(bench.userid);
+    bench.connector().import(&bench.seals(), &consent, None).await.unwrap();
+    let refused = bench.call(&bench.process(), MINUTE).await;
+    assert!(matches!(refused, Err(afferent_gate::CallError::Reauthorise)), "{refused:?}");
+    assert!(bench.connections.tokens(&bench.account()).await.unwrap().unwrap().dead);
+    // A better pair takes its place, for another user as well.
+    let better = bench.consent("another", Duration::ZERO);
+    connected(bench.connector().import(&bench.seals(), &better, None).await.unwrap());
+    bench.call(&bench.process(), MINUTE).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_imports_of_one_account_at_once_one_brings_the_pair() {
+    for seed in 0..10 {
+        let bench = Bench::of(seed, Settings::default(), (1, 40)).await;
+        let consents = ["one", "two", "three"].map(|reference| bench.consent(reference, Duration::ZERO));
+        let (connector, seals) = (bench.connector(), bench.seals());
+        let imports = consents.iter().map(|consent| connector.import(&seals, consent, None));
+        for imported in futures_util::future::try_join_all(imports).await.unwrap() {
+            connected(imported);
+        }
+        let tokens = bench.connections.tokens(&bench.account()).await.unwrap().unwrap();
+        assert_eq!(tokens.generation, 1, "seed {seed}");
+        assert_eq!(bench.connections.of_account(&bench.account()).await.unwrap().len(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn importing_stores_all_or_nothing_and_meets_other_writers() {
+    let bench = Bench::start(1).await;
+    let consent = bench.consent("person", Duration::ZERO);
+    bench.stack.dynamodb.faults().next(Fault::Failed, "TransactWriteItems", "", 1_000);
+    assert!(bench.connector().import(&bench.seals(), &consent, None).await.is_err());
+    assert_eq!(bench.connections.of_account(&consent.account).await.unwrap(), []);
+    assert_eq!(bench.connections.tokens(&consent.account).await.unwrap(), None);
+    assert_eq!(bench.connections.users(None, 10).await.unwrap(), (Vec::new(), None));
+    bench.stack.dynamodb.faults().clear();
+    bench.stack.dynamodb.faults().next(Fault::Conflict, "TransactWriteItems", "", 3);
+    let connection = connected(bench.connector().import(&bench.seals(), &consent, None).await.unwrap());
+    assert_eq!(bench.connections.of_user(&connection.user).await.unwrap(), [connection.clone()]);
+    assert_eq!(bench.connections.all(None, 10).await.unwrap(), (vec![connection], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_refreshes_an_exported_pair_first_owns_the_chain() {
+    let bench = Bench::start(1).await;
+    let connection = bench.connect(3 * HOUR).await;
+    let (connector, seals) = (bench.connector(), bench.seals());
+    let exported = connector.export_pair(&seals, &connection.account).await.unwrap().unwrap();
+    assert_eq!(exported.expires, bench.now() + 3 * HOUR);
+    let until = bench.now() + MINUTE;
+    // Elsewhere it is refreshed, and the new pair is used.
+    let elsewhere = Bench::consent(&bench, "elsewhere", Duration::ZERO);
+    let moved = afferent_gate::Consent {
+        access_token: exported.access_token,
+        refresh_token: exported.refresh_token,
+        reference: "elsewhere".to_owned(),
+        ..elsewhere
+    };
+    assert!(bench.process().renew(&connection.account, Lane::OnDemand, Duration::ZERO, until).await.unwrap());
+    bench.call(&bench.process(), MINUTE).await.unwrap();
+    // Here the chain went on, so that what left is dead: nobody can have both.
+    for left in bench.connections.of_account(&connection.account).await.unwrap() {
+        bench.connections.set_state(&left, State::Reauthorise).await.unwrap();
+    }
+    connected(connector.import(&seals, &moved, None).await.unwrap());
+    let refused = bench.call(&bench.process(), MINUTE).await;
+    assert!(matches!(refused, Err(afferent_gate::CallError::Reauthorise)), "{refused:?}");
+    assert!(connector.export_pair(&seals, &connection.account).await.unwrap().is_none(), "a dead pair does not leave");
+}

@@ -1,0 +1,302 @@
+//! The erasure of a person: the item `erasure` of the owner `erasure#<id>`, which is a duty of `keeper` until it is over
+//! and the receipt from then on; and what goes of the table `connections`.
+//!
+//! While it lasts there is an item `<user>` of the owner `_erasing`. Whoever connects or makes a user has to see that
+//! there is none, in the same transaction: what is made meanwhile would be erased with the rest.
+
+use std::collections::HashMap;
+
+use afferent_domain::Timestamp;
+use afferent_domain::connection::State;
+use afferent_domain::duty::Duty;
+use afferent_domain::erasure::{Counts, Erasure, Left, Link, Part};
+use afferent_domain::id::{ConnectionId, ErasureId, UserId};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+
+use crate::StoreError;
+use crate::connections::{AccountKey, Connection, Connections};
+use crate::duties::{DutyKey, Owner, duty_item};
+use crate::item::{Item, Reading, n, s};
+use crate::users::CONNECTIONS;
+
+const TABLE: &str = "connections";
+const OPERATION: &str = "TransactWriteItems";
+
+/// Those who are being erased.
+const ERASING: &str = "_erasing";
+
+/// What came of asking for an erasure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is begun.
+    Now,
+    /// This one is under way.
+    Before(ErasureId),
+}
+
+/// How far the end of a connection is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// This duty has the rest.
+    UnderWay(DutyKey),
+    /// Nothing is left to do.
+    Over,
+}
+
+impl Connections {
+    /// The duty of an erasure, and the key of its receipt.
+    #[must_use]
+    pub fn erasure_key(id: &ErasureId) -> DutyKey {
+        DutyKey { owner: Owner::Erasure(id.clone()), duty: Duty::Erasure }
+    }
+
+    /// Begins an erasure, unless the person is being erased already.
+    ///
+    /// # Errors
+    /// DynamoDB fails; then nothing is begun.
+    pub async fn begin_erasure(&self, erasure: &Erasure) -> Result<Begun, StoreError> {
+        let guard: Item =
+            [("owner", s(ERASING)), ("item", s(erasure.user.as_str())), ("erasure", s(erasure.id.as_str()))]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into();
+        let duty = duty_item(&Self::erasure_key(&erasure.id), erasure.begun, erasure_attributes(erasure));
+        let put = |item: Item| {
+            Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(#item)")
+                .expression_attribute_names("#item", "item")
+                .build()
+                .map(|put| TransactWriteItem::builder().put(put).build())
+                .map_err(StoreError::unbuilt(OPERATION))
+        };
+        let writes = vec![put(guard)?, put(duty)?];
+        if self.transact(writes).await?.is_some() {
+            return Ok(Begun::Now);
+        }
+        match self.erasing(&erasure.user).await? {
+            Some(id) => Ok(Begun::Before(id)),
+            None => Err(StoreError::Conflict { operation: OPERATION }),
+        }
+    }
+
+    /// The erasure of the user that is under way.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or the item is not one of ours.
+    pub async fn erasing(&self, user: &UserId) -> Result<Option<ErasureId>, StoreError> {
+        let item = self.item(ERASING, user.as_str()).await?;
+        item.map(|item| Ok(ErasureId::from(Reading::new(TABLE, &item).text("erasure")?))).transpose()
+    }
+
+    /// The condition of a transaction that makes a user or connects one: nobody is erasing the person.
+    pub(crate) fn nobody_erases(&self, user: &UserId) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("owner", s(ERASING))
+            .key("item", s(user.as_str()))
+            .condition_expression("attribute_not_exists(#item)")
+            .expression_attribute_names("#item", "item")
+            .build()
+            .map_err(StoreError::unbuilt(OPERATION))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    /// Why such a transaction was refused.
+    pub(crate) async fn why_refused(&self, user: &UserId) -> StoreError {
+        match self.erasing(user).await {
+            Ok(Some(_)) => StoreError::Erasing,
+            Ok(None) => StoreError::Conflict { operation: OPERATION },
+            Err(error) => error,
+        }
+    }
+
+    /// An erasure as it stands, or its receipt.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or the item is not one of ours.
+    pub async fn erasure(&self, id: &ErasureId) -> Result<Option<Erasure>, StoreError> {
+        let key = Self::erasure_key(id);
+        let item = self.item(&key.owner.to_string(), &key.duty.to_string()).await?;
+        item.as_ref().map(|item| read_erasure(id, item)).transpose()
+    }
+
+    /// The person may be made and connected again.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn end_erasing(&self, user: &UserId) -> Result<(), StoreError> {
+        self.erase_item(ERASING, user.as_str()).await
+    }
+
+    /// Ends a connection from this side: its state, and the duty that ends it at Withings, if that is left to do. `None`
+    /// if the person connected again since it was read.
+    ///
+    /// # Errors
+    /// DynamoDB fails; then it is to be done again.
+    pub async fn begin_disconnect(&self, connection: &Connection, now: Timestamp) -> Result<Option<Ended>, StoreError> {
+        // First, because notifications are put away from then on, and whoever dies in between does it again.
+        if !self.set_state(connection, State::Disconnected).await? {
+            return Ok(None);
+        }
+        let key = DutyKey { owner: Owner::Connection(connection.id.clone()), duty: Duty::Disconnect };
+        if connection.state != State::Disconnected {
+            let update = self
+                .update(&format!("connection#{}", connection.id), "connection")
+                .update_expression("REMOVE consent")
+                .condition_expression("connected_ms = :connected")
+                .expression_attribute_values(":connected", n(connection.connected.as_millis()));
+            Self::unless_refused(update).await?;
+        } else if self.left(&connection.id).await?.is_some() {
+            return Ok(Some(Ended::Over));
+        }
+        self.add_duty(&key, now, Vec::new()).await?;
+        Ok(Some(Ended::UnderWay(key)))
+    }
+
+    /// Notes how a connection's consent ended at Withings.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn set_left(&self, connection: &Connection, left: Left) -> Result<bool, StoreError> {
+        let update = self
+            .update(&format!("connection#{}", connection.id), "connection")
+            .update_expression("SET consent = :left")
+            .condition_expression("connected_ms = :connected")
+            .expression_attribute_values(":left", s(left.name()))
+            .expression_attribute_values(":connected", n(connection.connected.as_millis()));
+        Self::unless_refused(update).await
+    }
+
+    /// How a connection's consent ended at Withings, if that is known of this [`Connection::connected`].
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn left(&self, id: &ConnectionId) -> Result<Option<Left>, StoreError> {
+        let item = self.item(&format!("connection#{id}"), "connection").await?;
+        Ok(item.as_ref().and_then(|item| Left::of(Reading::new(TABLE, item).maybe_text("consent")?)))
+    }
+
+    /// Deletes a connection with all that is kept about it, and, if no other connection has the account, the account with
+    /// its tokens; how many items there were.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn erase_connection(&self, link: &Link) -> Result<u64, StoreError> {
+        let (account, own) = (account(link), format!("connection#{}", link.connection));
+        let mut erased = self.erase_under(&account.to_string(), |item| item == own).await?;
+        if self.of_account(&account).await?.is_empty() {
+            erased += self.erase_under(&account.to_string(), |_| true).await?;
+        }
+        erased += self.erase_under(&own, |_| true).await?;
+        if self.item(CONNECTIONS, link.connection.as_str()).await?.is_some() {
+            self.erase_item(CONNECTIONS, link.connection.as_str()).await?;
+            erased += 1;
+        }
+        Ok(erased)
+    }
+}
+
+/// The account behind a connection.
+pub(super) fn account(link: &Link) -> AccountKey {
+    AccountKey { application: link.application.clone(), region: link.region.clone(), userid: link.userid.clone() }
+}
+
+/// What an erasure keeps.
+#[must_use]
+pub fn erasure_attributes(erasure: &Erasure) -> Vec<(&'static str, AttributeValue)> {
+    let link = |link: &Link| {
+        let mut map: HashMap<String, AttributeValue> = [
+            ("connection", s(link.connection.as_str())),
+            ("application", s(&link.application)),
+            ("region", s(&link.region)),
+            ("userid", s(&link.userid)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        if let Some(left) = link.left {
+            map.insert("consent".to_owned(), s(left.name()));
+        }
+        AttributeValue::M(map)
+    };
+    let counts = erasure.counts.by_table().map(|(table, count)| (table.to_owned(), n(count))).into();
+    let mut attributes = vec![
+        ("user", s(erasure.user.as_str())),
+        ("reference_sha256", s(&erasure.reference_sha256)),
+        ("begun_ms", n(erasure.begun.as_millis())),
+        ("pass", n(erasure.pass)),
+        ("part", s(erasure.part.name())),
+        ("after", s(erasure.after.as_deref().unwrap_or_default())),
+        ("links", AttributeValue::L(erasure.links.iter().map(link).collect())),
+        ("erased", AttributeValue::M(counts)),
+    ];
+    attributes.extend(erasure.ended.map(|ended| ("ended_ms", n(ended.as_millis()))));
+    attributes
+}
+
+/// Reads the item of an erasure.
+///
+/// # Errors
+/// It is not one of ours.
+pub fn read_erasure(id: &ErasureId, item: &Item) -> Result<Erasure, StoreError> {
+    let reading = Reading::new(TABLE, item);
+    let wrong = |attribute: &str| StoreError::Item { table: TABLE, attribute: attribute.to_owned() };
+    let links = item.get("links").and_then(|links| links.as_l().ok()).ok_or_else(|| wrong("links"))?;
+    let link = |value: &AttributeValue| {
+        let map = value.as_m().map_err(|_| wrong("links"))?;
+        let reading = Reading::new(TABLE, map);
+        Ok(Link {
+            connection: ConnectionId::from(reading.text("connection")?),
+            application: reading.text("application")?.to_owned(),
+            region: reading.text("region")?.to_owned(),
+            userid: reading.text("userid")?.to_owned(),
+            left: reading.maybe_text("consent").and_then(Left::of),
+        })
+    };
+    let erased = item.get("erased").and_then(|erased| erased.as_m().ok()).ok_or_else(|| wrong("erased"))?;
+    let count = |table| Reading::new(TABLE, erased).maybe_number(table).unwrap_or(0);
+    Ok(Erasure {
+        id: id.clone(),
+        user: UserId::from(reading.text("user")?),
+        reference_sha256: reading.text("reference_sha256")?.to_owned(),
+        begun: Timestamp::from_millis(reading.number("begun_ms")?),
+        ended: reading.maybe_number("ended_ms").map(Timestamp::from_millis),
+        pass: reading.number("pass")?,
+        part: Part::of(reading.text("part")?).ok_or_else(|| wrong("part"))?,
+        after: reading.maybe_text("after").filter(|after| !after.is_empty()).map(str::to_owned),
+        links: links.iter().map(link).collect::<Result<_, StoreError>>()?,
+        counts: Counts {
+            records: count("records"),
+            events: count("events"),
+            deliveries: count("deliveries"),
+            notifications: count("notifications"),
+            connections: count("connections"),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_erasure_reads_back_as_it_was_written_and_holds_no_name() {
+        let id = ErasureId::from("ers_1");
+        let link = |left| Link {
+            connection: ConnectionId::from("con_1"),
+            application: "client".to_owned(),
+            region: "eu".to_owned(),
+            userid: "90001001".to_owned(),
+            left,
+        };
+        let links = vec![link(None), link(Some(Left::Revoked))];
+        let now = Timestamp::from_secs(1_795_244_400);
+        let mut erasure = Erasure::begin(id.clone(), UserId::from("usr_1"), "person-1", links, now);
+        (erasure.pass, erasure.part, erasure.after) = (2, Part::Journal, Some("7".to_owned()));
+        (erasure.counts.records, erasure.counts.deliveries, erasure.ended) = (3, 4, Some(now));
+        let item: Item =
+            erasure_attributes(&erasure).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        assert!(!format!("{item:?}").contains("person-1"));
+        assert_eq!(read_erasure(&id, &item).unwrap(), erasure);
+    }
+}

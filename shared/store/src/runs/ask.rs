@@ -1,0 +1,48 @@
+//! A run that a customer asks for.
+
+use afferent_domain::Timestamp;
+use afferent_domain::backfill::{Ask, State};
+use afferent_domain::id::RunId;
+
+use super::Run;
+use crate::StoreError;
+use crate::connections::{Connection, Connections};
+
+/// The most runs of a connection that are under way at once.
+pub const MOST_RUNNING: usize = 5;
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It is begun.
+    Begun(Run),
+    /// This one is under way and reads all that was asked for.
+    UnderWay(RunId),
+    /// There are [`MOST_RUNNING`] already.
+    TooMany,
+}
+
+impl Connections {
+    /// Begins a run, unless one is under way that reads as much. Of two that ask for the same at once one begins: its id
+    /// is derived from what is asked for and from how often that ended before.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is not one of ours. What was begun goes on by itself.
+    pub async fn ask_run(&self, connection: &Connection, ask: Ask, now: Timestamp) -> Result<Asked, StoreError> {
+        let runs = self.runs(&connection.id).await?;
+        let running = || runs.iter().filter(|run| run.state == State::Running);
+        if let Some(run) = running().find(|run| run.ask.covers(&ask)) {
+            return Ok(Asked::UnderWay(run.id.clone()));
+        }
+        if running().count() >= MOST_RUNNING {
+            return Ok(Asked::TooMany);
+        }
+        let before = runs.iter().filter(|run| run.ask == ask).count().to_string();
+        let (to, details) = (ask.to.to_string(), ask.details.to_string());
+        let from: Vec<String> = ask.from.iter().map(|(service, from)| format!("{service} {from}")).collect();
+        let parts = [connection.id.as_str(), "asked", &before, &to, &details].into_iter();
+        let id = RunId::derive(&parts.chain(from.iter().map(String::as_str)).collect::<Vec<_>>());
+        let run = self.begin_run(connection, &id, ask, now).await?;
+        Ok(if run.created == now { Asked::Begun(run) } else { Asked::UnderWay(run.id) })
+    }
+}

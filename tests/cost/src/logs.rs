@@ -1,0 +1,52 @@
+//! The size of the log, as CloudWatch would take it in: JSON lines from INFO on, and Lambda's own lines.
+
+use std::io::{Result, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What Lambda writes of an invocation by itself (platform.start and platform.report), and 26 bytes that CloudWatch adds
+/// to each of the two events.
+pub(crate) const OF_AN_INVOCATION: u64 = 500 + 2 * EVENT;
+
+/// What CloudWatch adds to each event.
+const EVENT: u64 = 26;
+
+/// The bytes of our own lines so far.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<AtomicU64>);
+
+impl Lines {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Begins to count what the functions log.
+pub(crate) fn count() -> Lines {
+    let lines = Lines::default();
+    let log = tracing_subscriber::fmt().with_target(false).without_time().with_max_level(LevelFilter::INFO);
+    log.json().with_writer(lines.clone()).init();
+    lines
+}
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> Result<usize> {
+        self.0.fetch_add(line.len() as u64 + EVENT, Ordering::Relaxed);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,72 @@
+// Takes the pictures of docs/images. A person opens the link on a phone and connects: it works, it is denied, the link is
+// too old, the link was used before. `CHROMIUM=/path/to/it` names another browser than the one that npm brings.
+
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import puppeteer from "puppeteer-core";
+
+import { link, settings, start } from "./stack.mjs";
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const IMAGES = join(ROOT, "docs/images");
+const PHONE = { width: 390, height: 700, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+const LARGEST = 150 * 1024;
+
+async function browser() {
+  const own = process.env.CHROMIUM;
+  if (own) return puppeteer.launch({ executablePath: own, args: ["--no-sandbox"] });
+  const { default: chromium } = await import("@sparticuz/chromium");
+  return puppeteer.launch({ executablePath: await chromium.executablePath(), args: chromium.args, headless: "shell" });
+}
+
+async function shoot(page, name, expected) {
+  const seen = await page.$eval("h1", (heading) => heading.textContent);
+  if (!seen.includes(expected)) throw new Error(`${name}: the page says "${seen}", not "${expected}"`);
+  const file = join(IMAGES, `${name}.png`);
+  writeFileSync(file, await page.screenshot({ optimizeForSpeed: false }));
+  const { size } = statSync(file);
+  if (size > LARGEST) throw new Error(`${name}: ${size} bytes are too many`);
+  console.log(`docs/images/${name}.png  ${size} bytes`);
+}
+
+/** Opens a link and goes on to Withings, which consents or not as it is set. */
+async function goOn(page, url) {
+  await page.goto(url);
+  await Promise.all([page.waitForNavigation(), page.click("button")]);
+}
+
+const stack = await start(join(ROOT, "target/debug/afferent-local"));
+try {
+  const chromium = await browser();
+  try {
+    mkdirSync(IMAGES, { recursive: true });
+    const page = await chromium.newPage();
+    await page.setViewport(PHONE);
+
+    const url = await link(stack, "sample-person");
+    await page.goto(url);
+    await shoot(page, "link", "");
+    await goOn(page, url);
+    await shoot(page, "link-connected", "");
+    await page.goto(url);
+    await shoot(page, "link-twice", "");
+
+    await settings(stack, { auto_consent: "deny" });
+    await goOn(page, await link(stack, "somebody-else"));
+    await shoot(page, "link-denied", "");
+
+    await page.goto(`${url.slice(0, url.lastIndexOf("/"))}/${"0".repeat(43)}`);
+    await shoot(page, "link-expired", "");
+
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+    await page.setExtraHTTPHeaders({ "accept-language": "de" });
+    await page.goto(await link(stack, "jemand"));
+    await shoot(page, "link-german-dark", "");
+  } finally {
+    await chromium.close();
+  }
+} finally {
+  await stack.stop();
+}
