@@ -40,7 +40,7 @@ def there(stack, receiver) -> dict[str, str]:
         "connection": record["connection"],
         "run": stack.ask("POST", f"{connection}/backfills", past)[1]["run"],
         "job": stack.ask("POST", f"{path}/recover", {"since": "2026-01-01T00:00:00Z"})[1]["job"],
-        "key": stack.ask("GET", "/v1/keys")[1]["keys"][0]["key"],
+        "key": stack.ask("POST", "/v1/keys", {"label": "another", "grants": ["read"]})[1]["key"],
         "notification": stack.ask("GET", "/v1/notifications?state=satisfied")[1]["notifications"][0]["notification"],
         "token": stack.ask("POST", "/v1/link", {"reference_id": "somebody"})[1]["link_url"].rsplit("/", 1)[1],
         "type": "body_weight.created",

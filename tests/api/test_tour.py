@@ -28,6 +28,7 @@ def test_every_command_of_the_tour_does_what_it_says() -> None:
         done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, timeout=PATIENCE_S)
         rest = done.stdout
         assert done.returncode == 0, f"{rest}\n{done.stderr}"
+        assert "urn:afferent:problem:" not in rest, f"something was refused:\n{rest}"
         for number, (expected, commands) in enumerate(STEPS):
             shown, rest = rest.split(END.format(number), 1)
             assert re.search(expected or "", shown, re.MULTILINE), f"{commands}\nshows\n{shown}\nand not {expected}"

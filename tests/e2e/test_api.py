@@ -24,7 +24,7 @@ BODIES: dict[str, dict] = {
     "disconnect_connection": {},
     "erase_user": {},
     "import_connections": {
-        "connections": [{"reference_id": "imported", "userid": "1", "refresh_token": "an-old-one", "backfill": "none"}]
+        "connections": [{"reference_id": "imported", "userid": 1, "refresh_token": "an-old-one", "backfill": "none"}]
     },
     "link_device": {"mac": "00:24:e4:00:00:01"},
     "recover_deliveries": {"since": "2026-11-01T00:00:00Z", "preview": True},
@@ -45,8 +45,22 @@ QUERIES = {
     "search_observations": {"patient": "{patient}"},
 }
 
+# These make what others need.
+FIRST = ["create_key", "register_endpoint", "start_backfill", "recover_deliveries"]
+
 # These end what the others need.
-LAST = ["delete_endpoint", "compat_delete", "disconnect_connection", "erase_user"]
+LAST = ["revoke_key", "delete_endpoint", "compat_delete", "disconnect_connection", "erase_user", "get_erasure"]
+
+# There is no such thing on this stack: a device without an account, a retraction that is held, a notification in quarantine; and
+# the endpoint is deleted once already.
+REFUSED = {
+    "approve_retraction",
+    "compat_delete",
+    "link_device",
+    "reject_retraction",
+    "replay_notification",
+    "unlink_device",
+}
 
 # Nobody waits at Withings for these, and the page of a link needs its token.
 ELSEWHERE = {"visit_callback", "open_link", "answer_link"}
@@ -56,21 +70,22 @@ def test_every_route_of_the_api_may_do_what_it_does(outcome: Outcome) -> None:  
     key = outcome.seeded.key
     document = json.loads(outcome.api.call("GET", "v1/openapi.json")[1])
     record = next(item for item in outcome.tables["records"] if item["kind"] == "body_weight")
-    healthy = outcome.seeded.endpoints[0]
+    device = next(item for item in outcome.tables["records"] if item["kind"] == "device")
+    healthy, failing = outcome.seeded.endpoints
     known = {
         "user": outcome.seeded.user,
         "connection": outcome.seeded.connection,
         "endpoint": healthy.id,
         "event": outcome.deliveries(healthy)[0]["event"],
         "record": record["record"],
-        "observation": record["record"].replace("_", "-"),
+        "observation": f"{outcome.seeded.user}.{record['record']}".replace("_", "-"),
         "patient": outcome.seeded.user.replace("_", "-"),
-        "device": "dev-none",
+        "device": f"{outcome.seeded.user}.{device['record']}".replace("_", "-"),
         "notification": outcome.tables["notifications"][0]["notification"],
         "summary": "body",
         "type": "webhook.test",
         "mac": "00:24:e4:00:00:01",
-        "number": "9",
+        "number": "1",
         "run": "run_none",
         "job": "job_none",
         "retraction": "ret_none",
@@ -81,7 +96,9 @@ def test_every_route_of_the_api_may_do_what_it_does(outcome: Outcome) -> None:  
     def call(method: str, path: str, operation: dict) -> tuple[int, bytes]:
         name = operation["operationId"]
         query = {what: value.format(**known) for what, value in QUERIES.get(name, {}).items()}
-        address = path.format(**known).lstrip("/") + ("?" + urllib.parse.urlencode(query) if query else "")
+        # What waits can be cancelled, and only what fails waits.
+        names = known | ({"endpoint": failing.id} if name == "cancel_delivery" else {})
+        address = path.format(**names).lstrip("/") + ("?" + urllib.parse.urlencode(query) if query else "")
         body = json.dumps(BODIES[name]).encode() if "requestBody" in operation else None
         if body is None and method == "POST":
             body = b""
@@ -93,19 +110,18 @@ def test_every_route_of_the_api_may_do_what_it_does(outcome: Outcome) -> None:  
         for method, operation in item.items()
         if isinstance(operation, dict) and operation["operationId"] not in ELSEWHERE
     ]
-    rank = {name: place for place, name in enumerate(LAST, 1)}
+    rank = {name: place for place, name in enumerate(LAST, 1)} | dict.fromkeys(FIRST, -1)
     operations.sort(key=lambda each: (rank.get(each[2]["operationId"], 0), each[0] != "GET"))
-    answers = {}
+    refused = {}
     for method, path, operation in operations:
         name = operation["operationId"]
         status, body = call(method, path, operation)
-        answers[name] = status
-        assert status < 500 or name in ("link_device", "unlink_device"), (name, status, body[:300])
-        created = json.loads(body) if status in (201, 202) and body else {}
-        if name == "start_backfill" and "run" in created:
-            known["run"] = created["run"]
-        if name == "register_endpoint":
-            known["endpoint"] = created["endpoint"] if isinstance(created["endpoint"], str) else created["id"]
-    # Most of them did something, and were not refused for what was asked.
-    refused = {name: status for name, status in answers.items() if status >= 400}
-    assert len(refused) <= 12, refused
+        # Of Withings' own refusals this says nothing.
+        assert status < 500 or (status == 502 and name in REFUSED), (name, status, body[:300])
+        if status >= 400:
+            refused[name] = (status, json.loads(body).get("detail"))
+        for made in ("key", "run", "job", "erasure"):
+            if status in (201, 202) and name in ("create_key", "start_backfill", "recover_deliveries", "erase_user"):
+                known[made] = json.loads(body).get(made) or known[made]
+    # The others did what they are for.
+    assert set(refused) <= REFUSED, {name: why for name, why in refused.items() if name not in REFUSED}

@@ -11,7 +11,8 @@ import { link, settings, start } from "./stack.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const IMAGES = join(ROOT, "docs/images");
-const PHONE = { width: 390, height: 700, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+// As wide as a phone, and as high as what is on it.
+const PHONE = { width: 390, height: 320, deviceScaleFactor: 1.5, isMobile: true, hasTouch: true };
 const LARGEST = 150 * 1024;
 
 async function browser() {
@@ -22,10 +23,10 @@ async function browser() {
 }
 
 async function shoot(page, name, expected) {
-  const seen = await page.$eval("h1", (heading) => heading.textContent);
+  const seen = await page.$eval("main", (main) => main.textContent);
   if (!seen.includes(expected)) throw new Error(`${name}: the page says "${seen}", not "${expected}"`);
   const file = join(IMAGES, `${name}.png`);
-  writeFileSync(file, await page.screenshot({ optimizeForSpeed: false }));
+  writeFileSync(file, await page.screenshot({ fullPage: true }));
   const { size } = statSync(file);
   if (size > LARGEST) throw new Error(`${name}: ${size} bytes are too many`);
   console.log(`docs/images/${name}.png  ${size} bytes`);
@@ -34,7 +35,7 @@ async function shoot(page, name, expected) {
 /** Opens a link and goes on to Withings, which consents or not as it is set. */
 async function goOn(page, url) {
   await page.goto(url);
-  await Promise.all([page.waitForNavigation(), page.click("button")]);
+  await Promise.all([page.waitForNavigation(), page.click("button[value=continue]")]);
 }
 
 const stack = await start(join(ROOT, "target/debug/afferent-local"));
@@ -47,23 +48,23 @@ try {
 
     const url = await link(stack, "sample-person");
     await page.goto(url);
-    await shoot(page, "link", "");
+    await shoot(page, "link", "Continue");
     await goOn(page, url);
-    await shoot(page, "link-connected", "");
+    await shoot(page, "link-connected", "Connected");
     await page.goto(url);
-    await shoot(page, "link-twice", "");
+    await shoot(page, "link-twice", "used before");
 
     await settings(stack, { auto_consent: "deny" });
     await goOn(page, await link(stack, "somebody-else"));
-    await shoot(page, "link-denied", "");
+    await shoot(page, "link-denied", "did not allow");
 
-    await page.goto(`${url.slice(0, url.lastIndexOf("/"))}/${"0".repeat(43)}`);
-    await shoot(page, "link-expired", "");
+    await page.goto(`${url.slice(0, url.lastIndexOf("/"))}/lnk_${"0".repeat(43)}`);
+    await shoot(page, "link-expired", "no longer valid");
 
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
     await page.setExtraHTTPHeaders({ "accept-language": "de" });
     await page.goto(await link(stack, "jemand"));
-    await shoot(page, "link-german-dark", "");
+    await shoot(page, "link-german-dark", "Weiter");
   } finally {
     await chromium.close();
   }

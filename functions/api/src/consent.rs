@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
+use afferent_domain::budget::Lane;
 use afferent_domain::connection::{Scope, Scopes, State};
 use afferent_domain::id::{ConnectionId, PullId, UserId};
 use afferent_domain::link::Language;
 use afferent_domain::secret::{App, Secret};
 use afferent_function::Rim;
-use afferent_gate::{CallError, Connector, Consent, Gate};
+use afferent_gate::{CALL, CallError, ConnectError, Connector, Consent, Gate};
 use afferent_secrets::{Seals, SecretsError, application};
 use afferent_store::StoreError;
 use afferent_store::budget::Budget;
@@ -39,14 +40,18 @@ pub use afferent_domain::link::Refusal;
 pub use config::{Config, SharedAccounts};
 pub(crate) use devices::Activation;
 pub(crate) use import::{Brought, NotImported};
-pub(crate) use link::Look;
+pub(crate) use link::{Look, Onward};
 
 /// How long a visit may take to bring the pair: well below the code's own 30 s and the function's 15 s, which have to
 /// hold a cold start and the storing too.
-const VISIT: Duration = Duration::from_secs(10);
+const VISIT: Duration = Duration::from_secs(9);
 
 /// How long the exchange of the code itself may take.
-const EXCHANGE: Duration = Duration::from_secs(8);
+const EXCHANGE: Duration = Duration::from_secs(7);
+
+/// When a visit ends, whatever it is at: a person who is told that it failed can try again, and one whose answer the
+/// function's 15 s cut off is told nothing.
+const END: Duration = Duration::from_secs(13);
 
 /// How long what follows from connecting may take while the person waits; the account's care does the rest.
 const FOLLOW_UP: Duration = Duration::from_secs(3);
@@ -60,7 +65,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn refused(refusal: Refusal, whom: Option<Whom>) -> Self {
+    pub(crate) fn refused(refusal: Refusal, whom: Option<Whom>) -> Self {
         Self { result: Err(refusal), whom }
     }
 }
@@ -68,8 +73,8 @@ impl Outcome {
 /// Whom the outcome is told to, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Whom {
-    /// The customer's name for the person.
-    pub(crate) reference: String,
+    /// The customer's name for the person; absent where whoever asks need not be the person.
+    pub(crate) reference: Option<String>,
     /// Where the person goes.
     pub(crate) return_url: Option<String>,
     /// What the customer says that the person reads; the browser's unless it is set.
@@ -78,13 +83,20 @@ pub(crate) struct Whom {
 
 impl From<Ask> for Whom {
     fn from(ask: Ask) -> Self {
-        Self { reference: ask.reference, return_url: ask.return_url, language: ask.language }
+        Self { reference: Some(ask.reference), return_url: ask.return_url, language: ask.language }
     }
 }
 
 impl From<Link> for Whom {
     fn from(link: Link) -> Self {
-        Self { reference: link.reference, return_url: link.return_url, language: link.language }
+        Self { reference: Some(link.reference), return_url: link.return_url, language: link.language }
+    }
+}
+
+impl Whom {
+    /// For whoever has a link that is over: it lies in mails, and the customer's name for a person may say who that is.
+    fn unnamed(link: Link) -> Self {
+        Self { reference: None, ..link.into() }
     }
 }
 
@@ -180,29 +192,36 @@ impl Consents {
             link: None,
             language: wish.language,
         };
-        self.send_to_consent(&ask, wish.demo).await
+        let dies = self.rim.clock.now() + LIFE;
+        self.send_to_consent(&ask, wish.demo, dies).await
+    }
+
+    /// Whoever is being erased is sent nowhere: they could not be connected.
+    async fn unless_erasing(&self, reference: &str) -> Result<(), StoreError> {
+        let erasing = self.connector.connections.erasing(&UserId::derive(&[reference])).await?;
+        erasing.map_or(Ok(()), |_| Err(StoreError::Erasing))
     }
 
     fn redirect_uri(&self, called_at: &str) -> String {
         self.config.redirect_url.clone().unwrap_or_else(|| format!("{called_at}/v1/oauth/callback"))
     }
 
-    /// Opens a state, and gives the address that brings it back.
-    async fn send_to_consent(&self, ask: &Ask, demo: bool) -> Result<Invitation, Problem> {
+    /// Opens a state that lives until `dies`, and gives the address that brings it back.
+    async fn send_to_consent(&self, ask: &Ask, demo: bool, dies: Timestamp) -> Result<Invitation, Problem> {
+        self.unless_erasing(&ask.reference).await?;
         let app = self.app().await?;
-        let now = self.rim.clock.now();
-        let state = self.connector.connections.open_state(ask, now, &*self.rim.dice).await?;
+        let state = self.connector.connections.open_state(ask, dies, &*self.rim.dice).await?;
         let asked = Scope::ALL.into_iter().filter(|scope| has(&ask.scopes, scope.name()));
         let scopes: Vec<&str> = asked.map(Scope::name).collect();
         let account_url = &self.config.account_url;
         let url = auth::authorize_url(account_url, &app.client_id, &scopes, &ask.redirect_uri, &state, demo);
-        Ok(Invitation { url, expires: now + LIFE })
+        Ok(Invitation { url, expires: dies })
     }
 
     /// Takes what a browser brings to its end.
     ///
     /// # Errors
-    /// The table is out of reach, and nothing is known.
+    /// The table is out of reach, and it is not known whose state it is.
     pub(crate) async fn visit(&self, visitor: Visitor) -> Result<Outcome, StoreError> {
         let now = self.rim.clock.now();
         let Some(state) = &visitor.state else { return Ok(Outcome::refused(Refusal::TokenExpired, None)) };
@@ -215,12 +234,21 @@ impl Consents {
             Visit::Unknown => return Ok(Outcome::refused(Refusal::TokenExpired, None)),
         };
         // A link is used up by the first visit that it leads to, although each Continue opened a state of its own.
-        if let Some(link) = &ask.link
-            && !connections.end_link(link, name.as_str(), now).await?
-        {
-            return Ok(Outcome::refused(Refusal::TokenConsumed, Some(ask.into())));
+        if let Some(link) = &ask.link {
+            match connections.end_link(link, name.as_str(), now).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(Outcome::refused(Refusal::TokenConsumed, Some(ask.into()))),
+                Err(error) => {
+                    tracing::error!(%error, "a link could not be ended, and nobody was connected");
+                    return Ok(Outcome::refused(Refusal::ProviderError, Some(ask.into())));
+                }
+            }
         }
-        let result = self.connect(&ask, &visitor, now).await;
+        let left = (now + END).since(self.rim.clock.now());
+        let result = tokio::time::timeout(left, self.connect(&ask, &visitor, now)).await.unwrap_or_else(|_| {
+            tracing::error!("a person consented, and connecting them took too long");
+            Err(Refusal::ProviderError)
+        });
         if let Err(refusal) = &result {
             tracing::warn!(result = refusal.name(), "a person was not connected");
         }
@@ -270,16 +298,41 @@ impl Consents {
             tracing::error!(%error, "a person consented and could not be connected");
             Refusal::ProviderError
         };
-        let lacks = !ask.required.names().all(|scope| consent.scopes.is_unknown() || has(&consent.scopes, scope));
+        // An answer that names no scope grants none: only of an imported pair it is not known.
+        let lacks = !ask.required.names().all(|scope| has(&consent.scopes, scope));
         let refused = self.config.shared_accounts == SharedAccounts::Refuse
             && self.is_taken(&consent.reference, &consent.account).await.map_err(|error| failed(&error))?;
         if lacks || refused {
-            self.connector.keep_pair(&ready.seals, &consent).await.map_err(|error| failed(&error))?;
+            self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
             return Err(if lacks { Refusal::RequiredScopesMissing } else { Refusal::DuplicateConnection });
         }
         let connected = self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await;
+        if let Err(ConnectError::Store(StoreError::Erasing)) = &connected {
+            self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
+        }
         let Connection { user, id, .. } = connected.map_err(|error| failed(&error))?;
         Ok(Connected { user, connection: id })
+    }
+
+    /// What becomes of the pair of somebody who is not connected: it is kept if the account lives for others, and the
+    /// consent is taken back at Withings if it does not. That is tried once: what was asked for of the person was
+    /// refused either way, and the pair is stored nowhere.
+    async fn let_go(&self, ready: &Ready, consent: &Consent) -> Result<(), ConnectError> {
+        if self.connector.keep_pair(&ready.seals, consent).await? {
+            return Ok(());
+        }
+        let until = self.rim.clock.now() + CALL + FOLLOW_UP;
+        let (gate, userid) = (&ready.gate, &consent.account.userid);
+        let revoked = async {
+            let nonce = gate.nonce(Lane::OnDemand, until).await?;
+            gate.signed(Lane::OnDemand, &auth::revoke(gate.app(), &nonce, userid), until).await
+        };
+        match tokio::time::timeout(FOLLOW_UP, revoked).await {
+            Ok(Ok(_)) => tracing::info!("the consent of somebody who was not connected was taken back"),
+            Ok(Err(error)) => tracing::warn!(%error, "the consent of somebody who was not connected stays at Withings"),
+            Err(_) => tracing::warn!("the consent of somebody who was not connected perhaps stays at Withings"),
+        }
+        Ok(())
     }
 
     /// Whether the account is connected for another user.

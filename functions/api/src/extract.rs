@@ -191,7 +191,7 @@ mod tests {
     fn what_is_wrong_is_named_and_never_repeated() {
         for (text, field) in [
             ("{}", "label"),
-            ("[]", "label"),
+            ("[]", "body"),
             ("7", "body"),
             ("{", "body"),
             (r#"{"label":"a"} x"#, "body"),

@@ -25,17 +25,20 @@ mod wish;
 use std::sync::Arc;
 
 use afferent_function::{Env, Rim, StartError};
+use afferent_store::records::escaped_len;
 use axum::Router;
+use axum::response::IntoResponse as _;
 use lambda_http::{Body, Request, Response};
 use tower_service::Service as _;
 
 pub use config::Config;
 pub use consent::{Config as ConsentConfig, Refusal, SharedAccounts};
 
+use problem::Problem;
 use state::App;
 
-/// The longest answer: Lambda takes 6 MB.
-const ANSWER_LIMIT: usize = 6 * 1024 * 1024;
+/// The longest body of an answer: Lambda takes 6,291,556 bytes, in which the body is a JSON string and the rest is for the headers.
+const ANSWER_LIMIT: usize = 6_291_556 - 64 * 1024;
 
 /// The function.
 pub struct Api {
@@ -62,15 +65,31 @@ impl Api {
             _ => axum::body::Body::empty(),
         });
         let Ok(response) = self.router.clone().call(request).await;
-        let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, ANSWER_LIMIT).await?;
-        let body = match String::from_utf8(bytes.into()) {
-            Ok(text) if text.is_empty() => Body::Empty,
-            Ok(text) => Body::Text(text),
-            Err(error) => Body::Binary(error.into_bytes()),
+        let answer = whole(response).await?;
+        let bytes = match answer.body() {
+            Body::Text(text) => escaped_len(text),
+            // As base64.
+            Body::Binary(bytes) => bytes.len().div_ceil(3) * 4,
+            _ => 0,
         };
-        Ok(Response::from_parts(parts, body))
+        if bytes <= ANSWER_LIMIT {
+            return Ok(answer);
+        }
+        tracing::error!(bytes, "an answer is longer than it may be");
+        whole(Problem::Unwritable.into_response()).await
     }
+}
+
+/// The answer with all of its body, which lies in memory.
+async fn whole(response: Response<axum::body::Body>) -> Result<Response<Body>, lambda_http::Error> {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await?;
+    let body = match String::from_utf8(bytes.into()) {
+        Ok(text) if text.is_empty() => Body::Empty,
+        Ok(text) => Body::Text(text),
+        Err(error) => Body::Binary(error.into_bytes()),
+    };
+    Ok(Response::from_parts(parts, body))
 }
 
 /// The OpenAPI 3.1 document of the API, as JSON.

@@ -41,7 +41,10 @@ const TAGS: [(&str, &str); 11] = [
     ("Commands", "Reading again, reading the past, disconnecting, erasing."),
     ("Endpoints", "Who is sent events, and what events there are."),
     ("Deliveries", "What became of what was sent, and how it is sent again."),
-    ("Open Wearables", "The same endpoints under the paths and in the words of Open Wearables. The key may also come as `X-Open-Wearables-API-Key`."),
+    (
+        "Open Wearables",
+        "The same endpoints under the paths and in the words of Open Wearables. The key may also come as `X-Open-Wearables-API-Key`.",
+    ),
     ("Operating", "What Withings announced, and what waits for a decision."),
     ("Keys", "Who may ask, and what was asked."),
     ("About", "Whether it runs, and what it is."),
@@ -49,7 +52,11 @@ const TAGS: [(&str, &str); 11] = [
 
 /// The problems that every operation of a kind may answer with: status, name, what it means.
 const PROBLEMS: [(&str, &str, &str); 10] = [
-    ("400", "BadRequest", "A parameter or a member of the body is not right: `field` says which, `expected` what would be."),
+    (
+        "400",
+        "BadRequest",
+        "A parameter or a member of the body is not right: `field` says which, `expected` what would be.",
+    ),
     ("401", "Unauthorized", "There is no key, or none that is good."),
     ("403", "Forbidden", "A key of this kind may not do this."),
     ("404", "NotFound", "There is no such thing, or it is not for this key to know of."),
@@ -87,7 +94,10 @@ fn problem(status: &str, means: &str) -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response = ResponseBuilder::new().description(means).content("application/problem+json", content);
     let header = |kind, means: &str| {
-        HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(kind).build())).description(Some(means)).build()
+        HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(kind).build()))
+            .description(Some(means))
+            .build()
     };
     match status {
         "429" => response.header("Retry-After", header(Type::Integer, "In how many seconds to come back.")),
@@ -121,12 +131,15 @@ fn complete(method: &str, operation: &mut Operation) {
     operation.summary = operation.summary.take().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     for answer in operation.responses.responses.values_mut() {
         match answer {
-            RefOr::T(answer) if answer.description.is_empty() => "What was asked for.".clone_into(&mut answer.description),
+            RefOr::T(answer) if answer.description.is_empty() => {
+                "What was asked for.".clone_into(&mut answer.description)
+            }
             _ => {}
         }
     }
     let is_behind_the_door = needs_key(operation);
-    let in_path = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(one) if one.parameter_in == ParameterIn::Path);
+    let in_path =
+        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(one) if one.parameter_in == ParameterIn::Path);
     let has_path = operation.parameters.iter().flatten().any(in_path);
     let changes = method != "get";
     for (status, name, _) in PROBLEMS {
@@ -149,7 +162,9 @@ fn complete(method: &str, operation: &mut Operation) {
             .name("Idempotency-Key")
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some("Drawn anew for each request, so that asking again after a lost answer does nothing twice."))
+            .description(Some(
+                "Drawn anew for each request, so that asking again after a lost answer does nothing twice.",
+            ))
             .schema(Some(text))
             .build();
         operation.parameters.get_or_insert_default().push(RefOr::T(once));

@@ -212,7 +212,10 @@ mod tests {
         let details = Problem::field("limit", "a number from 1 to 100").details();
         let json = serde_json::to_value(details).unwrap();
         assert_eq!(json["type"], "urn:afferent:problem:bad-field");
-        assert_eq!((json["field"].as_str(), json["expected"].as_str()), (Some("limit"), Some("a number from 1 to 100")));
+        assert_eq!(
+            (json["field"].as_str(), json["expected"].as_str()),
+            (Some("limit"), Some("a number from 1 to 100"))
+        );
         assert_eq!(json["status"], 400);
         assert!(json.get("oldest").is_none());
     }

@@ -64,9 +64,7 @@ fn operations<'a>(document: &'a Value, tag: &str) -> Vec<(&'a str, &'static str,
 }
 
 fn responses(all: &Value) -> Block {
-    let row = |(name, response): (&String, &Value)| {
-        vec![format!("`{name}`"), words(text(&response["description"]))]
-    };
+    let row = |(name, response): (&String, &Value)| vec![format!("`{name}`"), words(text(&response["description"]))];
     let rows = all.as_object().into_iter().flatten().map(row).collect();
     Block::Table { head: &["name", "means"], rows }
 }
@@ -142,8 +140,20 @@ mod tests {
     fn both_forms_say_all_that_the_document_says_of_an_operation() {
         for page in [html(&document()), markdown(&document())] {
             let said = [
-                "Afferent API", "Who gets events.", "/v1/endpoints/{endpoint}", "Changes one", "All of it.", "Which.", "201",
-                "It is there.", "404", "There is none.", "Where to.", "list of text", "curl", "https://example.org/hooks",
+                "Afferent API",
+                "Who gets events.",
+                "/v1/endpoints/{endpoint}",
+                "Changes one",
+                "All of it.",
+                "Which.",
+                "201",
+                "It is there.",
+                "404",
+                "There is none.",
+                "Where to.",
+                "list of text",
+                "curl",
+                "https://example.org/hooks",
             ];
             for text in said {
                 assert!(page.contains(text), "{text}: {page}");

@@ -84,7 +84,10 @@ pub(crate) fn return_url(url: &str, allowed: &[String]) -> Result<(), Problem> {
     if fits && allowed.iter().any(|address| address == bare) {
         return Ok(());
     }
-    Err(Problem::field("return_url", "one of the key's return addresses (https), with a query if you like"))
+    Err(Problem::field(
+        "return_url",
+        "one of the key's return addresses (https), with a query if you like, in visible ASCII",
+    ))
 }
 
 fn is_safe(url: &str) -> bool {
@@ -95,7 +98,9 @@ fn is_safe(url: &str) -> bool {
         Some("http") => matches!(host, "localhost" | "127.0.0.1"),
         _ => false,
     };
-    secure && !url.contains('#') && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
+    // It goes into a header, which holds visible ASCII and nothing else.
+    let plain = url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    secure && plain && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
 }
 
 #[cfg(test)]
@@ -136,6 +141,8 @@ mod tests {
             "https://app.example.org/",
             "https://app.example.org@evil.example.org/back",
             "https://app.example.org/back#x",
+            "https://app.example.org/back?name=Jürgen",
+            "https://app.example.org/back?name=J rgen",
             "http://evil.example.org/",
             "javascript:alert(1)",
             "//app.example.org/back",

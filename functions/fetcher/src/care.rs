@@ -154,22 +154,19 @@ impl Fetcher {
             self.connections.set_left(&connection, Left::Shared).await?;
             return Ok(End::Done);
         }
-        let mut left = Left::Dead;
-        if self.connections.tokens(&account).await?.is_some_and(|pair| !pair.dead) {
-            left = match self.leave(&account, id, work).await {
+        // Before the tokens go: whoever dies in between finds none, and could not tell.
+        if self.connections.left(id).await?.is_none() {
+            let alive = self.connections.tokens(&account).await?.is_some_and(|pair| !pair.dead);
+            let left = match self.leave(&account, id, alive, work).await {
                 Ok(Mended::Whole(_)) => Left::Revoked,
                 Ok(Mended::Partly(_)) => return Ok(End::Again { due: self.clock.now() + APART, set: Vec::new() }),
-                // Dead already: there is nothing left to end at Withings.
-                Err(CallError::Reauthorise) => Left::Dead,
-                Err(CallError::Withings(error)) if matches!(error.class(), Class::Invalid | Class::Scope) => {
+                Err(CallError::Withings(error)) if !alive && is_refused(error.class()) => Left::Dead,
+                Err(CallError::Withings(error)) if is_refused(error.class()) => {
                     tracing::error!(connection = %id, %error, "Withings does not take back a consent; the tokens go");
                     Left::Refused
                 }
                 Err(error) => return Err(error),
             };
-        }
-        // Before the tokens go: whoever dies in between finds none, and could not tell.
-        if left != Left::Dead || self.connections.left(id).await?.is_none() {
             self.connections.set_left(&connection, left).await?;
         }
         // The calls may have renewed the pair.
@@ -189,12 +186,24 @@ impl Fetcher {
         Ok(connections.iter().any(|connection| connection.state == State::Connected))
     }
 
-    /// Ends the subscriptions and the consent at Withings.
-    async fn leave(&self, account: &AccountKey, id: &ConnectionId, work: &Work<'_>) -> Result<Mended, CallError> {
-        if let Some(callback) = self.gate.app().callback_url.clone()
-            && let partly @ Mended::Partly(_) = self.unsubscribe(account, &callback, work).await?
-        {
-            return Ok(partly);
+    /// Ends the subscriptions, if the pair is alive, and the consent at Withings. That is the application's to sign, and
+    /// needs no pair: one that is dead here says nothing about the consent.
+    async fn leave(
+        &self,
+        account: &AccountKey,
+        id: &ConnectionId,
+        alive: bool,
+        work: &Work<'_>,
+    ) -> Result<Mended, CallError> {
+        if let Some(callback) = self.gate.app().callback_url.clone().filter(|_| alive) {
+            match self.unsubscribe(account, &callback, work).await {
+                Ok(Mended::Whole(_)) | Err(CallError::Reauthorise) => {}
+                Ok(partly @ Mended::Partly(_)) => return Ok(partly),
+                Err(CallError::Withings(error)) if is_refused(error.class()) => {
+                    tracing::warn!(connection = %id, %error, "subscriptions cannot be ended; they end with the consent");
+                }
+                Err(error) => return Err(error),
+            }
         }
         let nonce = self.gate.nonce(Lane::OnDemand, work.until).await?;
         // Revoking ends every pair of the person: not that of somebody who has connected again meanwhile.
@@ -205,4 +214,9 @@ impl Fetcher {
         }
         Ok(Mended::Whole(None))
     }
+}
+
+/// Whether asking again would be answered the same.
+const fn is_refused(class: Class) -> bool {
+    matches!(class, Class::Invalid | Class::Scope)
 }

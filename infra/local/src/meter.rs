@@ -79,7 +79,9 @@ impl Meter {
             *units.entry(table).or_default() += used["CapacityUnits"].as_f64().unwrap_or_default();
         }
         // A condition that does not hold is billed as a write, by the item that is there; of a small one that is one unit.
-        if status != 200 && is_write(operation) {
+        let refused = ["ConditionalCheckFailedException", "TransactionCanceledException"];
+        let kind = answer["__type"].as_str().unwrap_or_default();
+        if status != 200 && is_write(operation) && refused.iter().any(|refused| kind.ends_with(refused)) {
             let request: Value = serde_json::from_slice(request).unwrap_or_default();
             let table = request["TableName"].as_str().unwrap_or("(transactions)").to_owned();
             let items = request["TransactItems"].as_array().map_or(1, Vec::len);

@@ -303,3 +303,29 @@ pub enum Connections {
         stack: StackArgs,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_words_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_belongs_together_is_asked_for_together() {
+        for wrong in [
+            "afferent keys create --label a",
+            "afferent keys create --label a --grant read --endpoint-url http://127.0.0.1:1",
+            "afferent quarantine replay ntf_1 --all",
+            "afferent dead list",
+            "afferent quarantine list --days 0",
+            "afferent",
+        ] {
+            assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use afferent_http::{Answer, Call};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use serde_json::Value;
 
 use crate::{Failure, Tool};
@@ -34,9 +34,7 @@ impl<'a> Client<'a> {
         let missing = |name: &str, flag: &str| Failure::new(format!("{name} is not set: set it, or give {flag}"));
         let url = url.filter(|url| !url.is_empty()).ok_or_else(|| missing("AFFERENT_URL", "--url"))?;
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| missing("AFFERENT_KEY", "--key"))?;
-        if !url.starts_with("https://")
-            && !["http://127.0.0.1", "http://localhost"].iter().any(|near| url.starts_with(near))
-        {
+        if !is_safe(&url) {
             return Err(Failure::new(
                 "the address of the API should begin with https:// (http:// on this machine): a key goes over it",
             ));
@@ -94,6 +92,16 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Whether a key may be sent there: over TLS, or to this machine.
+fn is_safe(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    match (uri.scheme_str(), uri.host()) {
+        (Some("https"), Some(host)) => !host.is_empty(),
+        (Some("http"), Some(host)) => matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
+        _ => false,
+    }
+}
+
 fn retry_after(answer: &Answer) -> u64 {
     let header = answer.headers.get("retry-after").and_then(|value| value.to_str().ok());
     header.and_then(|text| text.parse().ok()).unwrap_or(1)
@@ -142,4 +150,38 @@ pub(crate) fn query(pairs: &[(&str, Option<String>)]) -> String {
     }
     let text = writer.finish();
     if text.is_empty() { text } else { format!("?{text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_over_tls_or_stays_on_this_machine() {
+        for safe in ["https://api.example.org", "http://127.0.0.1:8000", "http://localhost:8000/", "http://[::1]:8000"]
+        {
+            assert!(is_safe(safe), "{safe}");
+        }
+        for url in [
+            "http://api.example.org",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://127.0.0.1@evil.example",
+            "ftp://127.0.0.1",
+            "api.example.org",
+            "",
+        ] {
+            assert!(!is_safe(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_id_cannot_lead_to_another_path() {
+        for id in ["key_1", "con_01hzx", "00:24:e4:00:00:01"] {
+            assert_eq!(segment(id).unwrap(), id);
+        }
+        for other in ["", "..", ".", "a/b", "a?b", "a#b", "%2e", "a b"] {
+            assert!(segment(other).is_err(), "{other}");
+        }
+    }
 }

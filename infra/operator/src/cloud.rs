@@ -1,6 +1,11 @@
 //! The way to AWS itself, with the credentials of whoever runs the tool.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
 use afferent_aws::{Aws, Service, cause};
+use afferent_store::keys::Keys;
+use afferent_store::keys::audit::Entry;
 use aws_sdk_sqs::Client as Sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 
@@ -95,4 +100,47 @@ pub(crate) async fn redrive(sqs: &Sqs, letters: &DeadLetters) -> Result<(), Fail
     let what = format!("the dead letters of {} are not moved", letters.line.name());
     sqs.start_message_move_task().source_arn(&letters.arn).send().await.map_err(failed(&what))?;
     Ok(())
+}
+
+/// An act that goes past the API, and is noted in the audit log as if it had not: before it is done, and after it.
+pub(crate) struct Act<'a> {
+    table: &'a Keys,
+    entry: Entry,
+}
+
+impl<'a> Act<'a> {
+    /// Notes that it begins; what cannot be noted is not done.
+    pub(crate) async fn begin(
+        tool: &Tool,
+        table: &'a Keys,
+        label: &str,
+        method: &str,
+        route: &str,
+    ) -> Result<Self, Failure> {
+        let at = tool.clock.now();
+        let entry = Entry {
+            id: Entry::draw(at, &*tool.dice),
+            at,
+            key: None,
+            label: label.to_owned(),
+            method: method.to_owned(),
+            route: route.to_owned(),
+            ids: BTreeMap::default(),
+            request: String::new(),
+            end: None,
+        };
+        let noted = table.begin_entry(&entry).await;
+        noted
+            .map_err(|error| Failure::new(format!("the audit log cannot be written, so nothing was done: {error}")))?;
+        Ok(Self { table, entry })
+    }
+
+    /// Notes how it ended. It is done, whatever becomes of the note.
+    pub(crate) async fn end(self, tool: &Tool, status: u16) {
+        if let Err(error) = self.table.end_entry(&self.entry, status, tool.clock.now()).await {
+            let told = writeln!(std::io::stderr(), "afferent: it was done, and the audit log does not say so: {error}");
+            // Nobody is there to be told.
+            drop(told);
+        }
+    }
 }

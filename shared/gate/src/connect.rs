@@ -183,7 +183,7 @@ pub struct Connector {
 impl Connector {
     /// Connects, and begins all that follows from it: subscriptions, replay, sweeps, the first backfill (or filling the
     /// gap since the link died), the public record. Connecting again keeps the ids, which are derived from the
-    /// reference and the userid. What follows takes no longer than `patience`; the account's care does the rest.
+    /// reference and the userid. What follows is left to the account's care when all of it has taken `patience`.
     ///
     /// # Errors
     /// [`ConnectError`]; then the person is not connected.
@@ -193,9 +193,10 @@ impl Connector {
         seals: &Seals,
         consent: &Consent,
     ) -> Result<Connection, ConnectError> {
+        let until = self.clock.now() + patience;
         let connection = self.store(seals, consent, true).await?;
         let rest = follow_up(&self.connections, &self.records, &connection, self.depth, self.clock.now());
-        match tokio::time::timeout(patience, rest).await {
+        match tokio::time::timeout(until.since(self.clock.now()), rest).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(connection = %connection.id, %error, "what follows waits for the next care")
@@ -214,21 +215,23 @@ impl Connector {
     }
 
     /// Keeps the pair of somebody who consented and is not to be connected, if the account's link lives for others:
-    /// nobody says that their pair outlives this one.
+    /// nobody says that their pair outlives this one. Whether it does.
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub async fn keep_pair(&self, seals: &Seals, consent: &Consent) -> Result<(), ConnectError> {
+    pub async fn keep_pair(&self, seals: &Seals, consent: &Consent) -> Result<bool, ConnectError> {
         let others = self.connections.of_account(&consent.account).await?;
-        if others.iter().any(|other| other.state == State::Connected) {
-            self.connections.replace_pair(&consent.account, &self.pair(seals, consent)?).await?;
+        let lives = others.iter().any(|other| other.state == State::Connected);
+        if lives {
+            self.connections.replace_pair(&consent.account, &self.pair(seals, consent)?, &consent.scopes).await?;
         }
-        Ok(())
+        Ok(lives)
     }
 
     /// Connects somebody who consented elsewhere, by a pair that was brought. A pair that the account has and that
-    /// lives for another user stays, because the brought one may be older. Nothing is called: whether Withings takes the pair shows at
-    /// the first call of the account's care, and one that it does not take ends the link as any dead pair does.
+    /// lives for another user stays, because the brought one may be older. Nothing is called: whether Withings takes the
+    /// pair shows at the first call of the account's care, and one that it does not take ends the link as any dead pair
+    /// does.
     ///
     /// # Errors
     /// [`ConnectError`]; then the person is not connected.

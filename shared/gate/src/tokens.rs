@@ -11,6 +11,7 @@
 //! | was refused as a repetition (601's twin) | nobody refreshes for 11 s, and longer each time |
 //! | has an answer that was lost: perhaps it was used up | nobody refreshes while it could still be under way |
 //! | said that the refresh token is dead | ends, and the pair is condemned |
+//! | brought a pair of another account | ends, and the pair is condemned |
 //! | died with its process | runs out, 30 s after the request's own deadline |
 
 use std::collections::HashMap;
@@ -142,7 +143,7 @@ impl Tokens {
         }
     }
 
-    /// Sends one refresh and stores what it brings. Never sent twice: what it would use up may be used up already.
+    /// Sends one refresh and stores what it brings, unless that is of another account. Never sent twice: what it would use up may be used up already.
     async fn refresh(
         &self,
         gate: &Gate,
@@ -156,6 +157,12 @@ impl Tokens {
         let body = gate.once(lane, &request, None, until).await?;
         let issued = self.clock.now();
         let token = answer::token::read(&body)?;
+        if token.userid.to_string() != account.userid {
+            // An import that named the wrong account: with this pair one person's data would become another's.
+            tracing::error!(region = account.region, "a refresh brought a pair of another account: the link is dead");
+            self.connections.condemn(account, lease).await?;
+            return Ok(());
+        }
         let pair = Pair {
             access: self.seal(account, &token.access_token)?,
             refresh: self.seal(account, &token.refresh_token)?,

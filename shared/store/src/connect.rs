@@ -1,6 +1,8 @@
 //! Connecting: what the first and every later consent of a person stores, all or nothing.
 
+use afferent_domain::connection::{Scopes, State};
 use afferent_domain::duty::Duty;
+use afferent_domain::id::ConnectionId;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
@@ -26,6 +28,8 @@ impl Connections {
     /// under way cannot put an older pair over this one. What a connection of that id already had stays: when it was
     /// first made, the time zone, and the subscriptions as they stood.
     ///
+    /// The account's other connections that live have the scopes of this consent from then on, as they have its pair.
+    ///
     /// With `duties`, the account's care and replay become due now; a lease on them is taken away, because whoever
     /// holds it began before this.
     ///
@@ -38,17 +42,23 @@ impl Connections {
         pair: &Pair,
         duties: bool,
     ) -> Result<(), StoreError> {
-        let mut writes = vec![self.pair_write(&connection.account, pair, None)?];
-        writes.extend(self.connection_writes(connection, reference, duties, None)?);
-        match self.transact(writes).await? {
-            Some(()) => Ok(()),
-            None => Err(self.why_refused(&connection.user).await),
+        // Once more for who was erased since the others of the account were read.
+        for _ in 0..2 {
+            let mut writes = vec![self.pair_write(&connection.account, pair, None)?];
+            writes.extend(self.connection_writes(connection, reference, duties, None)?);
+            writes
+                .extend(self.scope_writes(&connection.account, Some(&connection.id), &connection.scopes, pair).await?);
+            if self.transact(writes).await?.is_some() {
+                return Ok(());
+            }
         }
+        Err(self.why_refused(&connection.user).await)
     }
 
     /// Stores a connection of a pair that somebody brought. With `keep`, one that the account already has and that
     /// lives stays: which of the two is the newer is not known, and whoever refreshes the older one ends the person's
-    /// link. Whether the pair was stored. `history` is what the connection is to bring of the past; the next consent forgets it.
+    /// link. Whether the pair was stored. `history` is what the connection is to bring of the past; the next consent
+    /// forgets it.
     ///
     /// The account's care and replay become due now, as after a consent.
     ///
@@ -85,21 +95,46 @@ impl Connections {
     }
 
     /// Stores a new pair of an account whose link lives already, and no connection: whoever consented is not
-    /// connected, but Withings has made the pair, and the one before may not outlive it.
+    /// connected, but Withings has made the pair, and the one before may not outlive it. The connections that live have
+    /// its `scopes` from then on. `false` if the account has no pair.
     ///
     /// # Errors
     /// DynamoDB fails.
-    pub async fn replace_pair(&self, account: &AccountKey, pair: &Pair) -> Result<bool, StoreError> {
-        let update = self
-            .update(&account.to_string(), "account")
-            .update_expression(PAIR)
-            .condition_expression("attribute_exists(access_token)")
-            .expression_attribute_values(":access", s(&pair.access))
-            .expression_attribute_values(":refresh", s(&pair.refresh))
-            .expression_attribute_values(":expires", n(pair.expires.as_millis()))
-            .expression_attribute_values(":refreshed", n(pair.refreshed.as_millis()))
-            .expression_attribute_values(":one", n(1));
-        Self::unless_refused(update).await
+    pub async fn replace_pair(&self, account: &AccountKey, pair: &Pair, scopes: &Scopes) -> Result<bool, StoreError> {
+        let mut writes = vec![self.pair_write(account, pair, Some("attribute_exists(access_token)"))?];
+        writes.extend(self.scope_writes(account, None, scopes, pair).await?);
+        Ok(self.transact(writes).await?.is_some())
+    }
+
+    /// Gives the account's connections that live, but `own`, the scopes that its new pair has. One that gains a scope
+    /// counts as made again, so that what it was not granted before is read.
+    async fn scope_writes(
+        &self,
+        account: &AccountKey,
+        own: Option<&ConnectionId>,
+        scopes: &Scopes,
+        pair: &Pair,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut writes = Vec::new();
+        for other in self.of_account(account).await? {
+            if own == Some(&other.id) || other.state != State::Connected || other.scopes == *scopes {
+                continue;
+            }
+            let gains =
+                !other.scopes.is_unknown() && scopes.names().any(|new| other.scopes.names().all(|had| had != new));
+            let connected = if gains { pair.refreshed } else { other.connected };
+            let item = format!("connection#{}", other.id);
+            for (owner, item) in [(account.to_string(), item.as_str()), (item.clone(), "connection")] {
+                writes.push(self.write_if(
+                    Some("attribute_exists(connected_ms)"),
+                    &owner,
+                    item,
+                    "SET scopes = :scopes, connected_ms = :connected",
+                    vec![(":scopes", s(scopes.to_string())), (":connected", n(connected.as_millis()))],
+                )?);
+            }
+        }
+        Ok(writes)
     }
 
     fn pair_write(
@@ -172,12 +207,13 @@ impl Connections {
             values.push((":tz", s(tz)));
         }
         match history {
+            // How the consent before this one ended says nothing of this one.
             Some(history) => {
-                expression.push_str(", history = :history");
+                expression.push_str(", history = :history REMOVE consent");
                 values.push((":history", s(history)));
             }
             // A consent of later on counts as one.
-            None => expression.push_str(" REMOVE history"),
+            None => expression.push_str(" REMOVE consent, history"),
         }
         self.write(owner, item, &expression, values)
     }
@@ -192,7 +228,7 @@ impl Connections {
         self.write_if(None, owner, item, expression, values)
     }
 
-    fn write_if(
+    pub(crate) fn write_if(
         &self,
         condition: Option<&str>,
         owner: &str,

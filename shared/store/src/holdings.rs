@@ -104,13 +104,19 @@ impl Deliveries {
     /// # Errors
     /// DynamoDB fails.
     pub async fn held_of_event(&self, event: &EventId) -> Result<Vec<Holding>, StoreError> {
-        /// More items than one event has.
-        const MOST: u16 = 10_000;
+        const PIECE: u16 = 200;
         let place = ("event", event.as_str());
-        let (held, _) = partition(&self.client, &self.table, place, "item", None, MOST).await?;
-        // The item of a delivery is its endpoint; those of its attempts have a number behind it.
-        let deliveries = held.into_iter().filter(|one| one.item == one.name);
-        Ok(deliveries.map(|one| Holding { name: "delivery".to_owned(), ..one }).collect())
+        let (mut deliveries, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let (held, next) = partition(&self.client, &self.table, place, "item", after.as_deref(), PIECE).await?;
+            // The item of a delivery is its endpoint; those of its attempts have a number behind it.
+            let some = held.into_iter().filter(|one| one.item == one.name);
+            deliveries.extend(some.map(|one| Holding { name: "delivery".to_owned(), ..one }));
+            after = next;
+            if after.is_none() {
+                return Ok(deliveries);
+            }
+        }
     }
 }
 

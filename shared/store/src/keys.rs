@@ -16,6 +16,8 @@ pub mod idempotency;
 mod text;
 mod wish;
 
+use std::time::Duration;
+
 use afferent_domain::grant::{Grant, Grants};
 use afferent_domain::id::KeyId;
 use afferent_domain::secret::Secret;
@@ -34,6 +36,9 @@ use crate::item::{Item, Reading, n, s, ss};
 const TABLE: &str = "keys";
 const ITEM: &str = "key";
 const DIRECTORY: &str = "_keys";
+
+/// How often keys that DynamoDB left unprocessed are asked for again before that is a failure.
+const ROUNDS: u32 = 6;
 
 /// A key as the table knows it; nobody can use it with that.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,20 +151,24 @@ impl Keys {
             .map(|entry| Reading::new(TABLE, entry).text("item").map(own))
             .collect::<Result<_, _>>()?;
         let mut keys = Vec::new();
-        while !wanted.is_empty() {
+        for round in 0.. {
+            if wanted.is_empty() {
+                break;
+            }
+            if round == ROUNDS {
+                return Err(StoreError::Failed { operation: OPERATION, cause: "keys stay unprocessed".into() });
+            }
             let ask = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
             let ask = ask.map_err(StoreError::unbuilt(OPERATION))?;
             let answer = self.client.batch_get_item().request_items(&self.table, ask).send().await;
             let answer = answer.map_err(StoreError::failed(OPERATION))?;
-            let found: Vec<Item> = answer.responses.unwrap_or_default().into_values().flatten().collect();
-            if found.is_empty() {
-                // Nothing came of it: an entry whose key is gone, or keys that stay unprocessed.
-                break;
-            }
-            for item in &found {
-                keys.push(read(item)?);
+            for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                keys.push(read(&item)?);
             }
             wanted = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
+            if !wanted.is_empty() {
+                tokio::time::sleep(Duration::from_millis(50 << round)).await;
+            }
         }
         keys.sort_by(|one, other| one.id.cmp(&other.id));
         Ok((keys, more))

@@ -11,7 +11,8 @@ use afferent_domain::id::UserId;
 use afferent_domain::link::{LIFE, Language, draw, hash};
 use afferent_domain::secret::Secret;
 use afferent_domain::{Dice, Timestamp};
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 
 use crate::StoreError;
 use crate::connect::OPERATION;
@@ -23,6 +24,12 @@ const ITEM: &str = "link";
 
 /// How long a link is kept after its end, so that a late visitor is told what happened.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// How often one link may be continued: each Continue opens a state, and needs no key.
+const CONTINUES: u32 = 20;
+
+/// How long after the end of the link the states that it opened live: a person may take a while at Withings.
+const STATES_AFTER: Duration = Duration::from_secs(600);
 
 /// What a link was made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,9 +116,41 @@ impl Connections {
         })
     }
 
+    /// Counts a Continue on a link, by its hash: until when the state lives that it opens. `None` if the link is over, or
+    /// was continued too often.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or the item is not one of ours.
+    pub async fn continue_link(&self, hash: &str, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let result = self
+            .update(&owner(hash), ITEM)
+            .update_expression("ADD continues :one")
+            .condition_expression(
+                "dies_ms > :now AND attribute_not_exists(ended_by) \
+                 AND (attribute_not_exists(continues) OR continues < :most)",
+            )
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":now", n(now.as_millis()))
+            .expression_attribute_values(":most", n(CONTINUES))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match result {
+            Ok(answer) => {
+                let item = answer.attributes.unwrap_or_default();
+                let dies = Timestamp::from_millis(Reading::new(TABLE, &item).number("dies_ms")?);
+                Ok(Some(dies + STATES_AFTER))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(StoreError::failed("UpdateItem")(error)),
+            },
+        }
+    }
+
     /// Ends a link by its hash. `false` if somebody else did before. `visitor` tells one visit from another, so that
     /// asking again after a lost answer is the same end. The age of the link does not matter: whoever comes back has
-    /// continued while it was young.
+    /// continued while it was young, and the state that they bring has an end of its own.
     ///
     /// # Errors
     /// DynamoDB fails.

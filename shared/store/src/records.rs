@@ -16,7 +16,7 @@ use crate::item::{Item, Reading, from_json, n, s, to_json};
 
 mod range;
 
-pub use range::{Found, LOOKS, PAGE_BYTES, Range};
+pub use range::{Found, LOOK_BYTES, LOOKS, PAGE_BYTES, Range, escaped_len};
 
 /// DynamoDB: at most 100 keys in a `BatchGetItem`.
 const KEYS_PER_READ: usize = 100;
@@ -257,12 +257,12 @@ pub fn from_item(item: &Item) -> Result<Record, StoreError> {
     read_sized(item).map(|(record, _)| record)
 }
 
-/// The record of an item, and the bytes of its JSON.
+/// The record of an item, and the bytes that its JSON takes in an answer.
 fn read_sized(item: &Item) -> Result<(Record, usize), StoreError> {
     let json = to_json(item);
     let record = serde_json::from_str(&json).map_err(|error| StoreError::Item {
         table: "records",
         attribute: format!("at column {} ({:?})", error.column(), error.classify()),
     })?;
-    Ok((record, json.len()))
+    Ok((record, escaped_len(&json)))
 }

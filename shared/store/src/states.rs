@@ -59,13 +59,12 @@ pub enum Visit {
 }
 
 impl Connections {
-    /// Draws a state for an ask, and gives the only sight of it.
+    /// Draws a state for an ask that lives until `dies`, and gives the only sight of it.
     ///
     /// # Errors
     /// DynamoDB fails.
-    pub async fn open_state(&self, ask: &Ask, now: Timestamp, dice: &dyn Dice) -> Result<Secret, StoreError> {
+    pub async fn open_state(&self, ask: &Ask, dies: Timestamp, dice: &dyn Dice) -> Result<Secret, StoreError> {
         let state: String = (0..4).map(|_| format!("{:016x}", dice.roll())).collect();
-        let dies = now + LIFE;
         let mut item: Item = [
             ("owner", s(owner(&state))),
             ("item", s(ITEM)),

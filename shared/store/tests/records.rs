@@ -7,7 +7,7 @@ use afferent_domain::exact::Decimal;
 use afferent_domain::id::{ConnectionId, RecordId, UserId};
 use afferent_domain::record::{Category, Change, Fact, Record, Source, Status, SyncKind, retract, revise};
 use afferent_local::{Setup, Simulation, Ticks};
-use afferent_store::records::{After, Found, LOOKS, PAGE_BYTES, Range, Records, to_item};
+use afferent_store::records::{After, Found, LOOK_BYTES, LOOKS, PAGE_BYTES, Range, Records, escaped_len, to_item};
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 
 const KINDS: [(&str, &str); 4] = [
@@ -134,6 +134,26 @@ async fn a_span_has_both_its_ends_and_a_filter_fills_its_page() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lean_record_has_what_views_are_made_of() {
+    let (_simulation, records) = stack().await;
+    let user = user();
+    let mut weight = fact("rec_1", "body_weight", "getmeas", 1_000);
+    weight.unit = Some("kg".to_owned());
+    weight.source.device_id = Some("scales".to_owned());
+    weight.source.comment = Some("after a run".to_owned());
+    let whole = put(&records, weight).await;
+    let kinds = ["body_weight".to_owned()];
+    let found = records.range(&Range { kinds: &kinds, lean: true, ..Range::of(&user) }, |_| true).await.unwrap();
+    let [lean] = &found.records[..] else { panic!("not one") };
+    assert_eq!((&lean.record, lean.value, &lean.unit), (&whole.record, whole.value, &whole.unit));
+    assert_eq!((&lean.effective, &lean.source.device_id), (&whole.effective, &whole.source.device_id));
+    assert_eq!((lean.status, lean.effective_ms, &lean.user), (whole.status, whole.effective_ms, &whole.user));
+    assert!(lean.digest.is_empty() && lean.codes.is_empty() && lean.source.comment.is_none());
+    let otherwise = records.range(&Range { lean: true, ..Range::of(&user) }, |_| true).await.unwrap();
+    assert_eq!(otherwise.records, [whole], "without kinds it is whole");
+}
+
+#[tokio::test(start_paused = true)]
 async fn others_have_nothing_and_are_not_seen() {
     let (_simulation, records) = stack().await;
     fill(&records).await;
@@ -177,6 +197,63 @@ async fn a_page_is_no_larger_than_an_answer_may_be() {
         assert!(page.records.len() == PAGE_BYTES / 301_000 && bytes <= PAGE_BYTES, "{} records", page.records.len());
         assert_eq!(all(&records, &asked, |_| true).await.len(), 25);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_is_not_skipped_with_the_retracted_one_behind_it() {
+    let (_simulation, records) = stack().await;
+    let user = user();
+    // The first fifty are read at once and leave room for less than what follows.
+    for number in 0..52 {
+        let mut large = fact(&format!("rec_{number:02}"), "ecg_signal", "heart_get", number);
+        large.source.comment = Some("x".repeat(if number < 50 { 78_000 } else { 200_000 }));
+        let stored = put(&records, large).await;
+        if number == 51 {
+            records.put(&retract(&stored, Timestamp::from_millis(100))).await.unwrap();
+        }
+    }
+    put(&records, fact("rec_52", "ecg_signal", "heart_get", 52)).await;
+    for kinds in [vec!["ecg_signal".to_owned()], Vec::new()] {
+        let asked = Range { kinds: &kinds, limit: 200, newest_first: false, ..Range::of(&user) };
+        let page = records.range(&asked, |_| true).await.unwrap();
+        assert_eq!(page.records.len(), 50);
+        let found = all(&records, &asked, |_| true).await;
+        assert_eq!(ids(&found[49..]), ["rec_49", "rec_50", "rec_52"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_looks_at_so_many_bytes_and_tells_where_it_stopped() {
+    let (_simulation, records) = stack().await;
+    let user = user();
+    for number in 0..60 {
+        let mut large = fact(&format!("rec_{number}"), "ecg_signal", "heart_get", number);
+        large.source.comment = Some("\"".repeat(150_000));
+        put(&records, large).await;
+    }
+    for kinds in [vec!["ecg_signal".to_owned()], Vec::new()] {
+        let asked = Range { kinds: &kinds, newest_first: false, ..Range::of(&user) };
+        let page = records.range(&asked, |record| record.effective_ms == 59).await.unwrap();
+        // A wave of 25 is read whole.
+        let read = LOOK_BYTES / 600_000 / 25 * 25 + 25;
+        let stopped = i64::try_from(read).unwrap() - 1;
+        assert_eq!((page.records.len(), page.next.unwrap().effective_ms), (0, stopped));
+        assert_eq!(all(&records, &asked, |record| record.effective_ms == 59).await.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_counts_its_bytes_as_an_answer_has_them() {
+    let (_simulation, records) = stack().await;
+    let user = user();
+    for number in 0..9 {
+        let mut large = fact(&format!("rec_{number}"), "ecg_signal", "heart_get", number);
+        large.source.comment = Some("\"".repeat(150_000));
+        put(&records, large).await;
+    }
+    let page = records.range(&Range::of(&user), |_| true).await.unwrap();
+    let bytes: usize = page.records.iter().map(|record| escaped_len(&serde_json::to_string(record).unwrap())).sum();
+    assert!(page.next.is_some() && bytes <= PAGE_BYTES, "{} records, {bytes} bytes", page.records.len());
 }
 
 #[tokio::test(start_paused = true)]

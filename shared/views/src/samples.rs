@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use afferent_domain::exact::Decimal;
-use afferent_domain::record::{Component, Effective, Record};
+use afferent_domain::record::{Attribution, Component, Effective, Record};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -118,12 +118,6 @@ impl<'a> Samples<'a> {
         self.day
     }
 
-    /// RFC 3339 as the person's clock showed it.
-    #[must_use]
-    pub fn text(&self, ms: i64) -> String {
-        zone::text(&self.zone, ms).unwrap_or_default()
-    }
-
     /// The zone of the record.
     pub(crate) const fn zone(&self) -> &TimeZone {
         &self.zone
@@ -154,6 +148,16 @@ fn numbers<'a>(record: &'a Record, quantity: &Quantity) -> (Vec<Sample>, Option<
 /// The part of a compound by its name and method.
 pub(crate) fn part<'a>(parts: &'a [Component], name: &str, method: Option<&str>) -> Option<&'a Component> {
     parts.iter().find(|part| part.kind == name && part.method.as_deref() == method)
+}
+
+/// The attribution as far as it is told: that a device knew the person goes without saying.
+pub(crate) fn told(attribution: Option<Attribution>) -> Option<Attribution> {
+    attribution.filter(|attribution| *attribution != Attribution::Device)
+}
+
+/// Its name.
+pub(crate) fn attribution_name(attribution: Attribution) -> String {
+    serde_json::to_string(&attribution).unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// The end of a period, in milliseconds since the epoch.

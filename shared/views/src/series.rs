@@ -6,14 +6,17 @@
 //! **Several devices at once.** A phone and a watch both count the steps of a walk. Of an amount (what can be added up)
 //! therefore only one device counts in each UTC hour: the one whose numbers cover most of it, then the one with more
 //! numbers, then the one with the greater sum, then the first by its id. The hour decides for smaller buckets too, so
-//! that the sums of the quarters are the sum of the hour. Sums of whole days or nights choose by the day. Whoever wants
-//! to choose otherwise asks for one device, or for each by itself. Of what is no amount, such as a pulse, every number
+//! that the sums of the quarters are the sum of the hour. Sums of whole nights choose by the day, and those of a day's
+//! activity take the row that the summary takes. Whoever wants
+//! to choose otherwise asks for one device, or for each by itself. Sources without a device id (a phone, what another
+//! maker's app brought) are told apart by their model, and by whether they are another maker's. Of what is no amount, such as a pulse, every number
 //! counts; only of samples of one device at one second the first does.
 
 mod bucket;
 mod collect;
 
 use afferent_domain::exact::Decimal;
+use afferent_domain::record::Attribution;
 use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -130,6 +133,11 @@ pub struct Raw {
     /// The device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_id: Option<String>,
+    /// How sure it is that it is the person's, and who entered it, as in the record's `source`; absent if a device measured
+    /// it that knew the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "ambiguous")]
+    pub attribution: Option<Attribution>,
 }
 
 /// What is in a bucket.
@@ -159,6 +167,9 @@ pub struct Bucket {
     /// The device, if each was asked for by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_id: Option<String>,
+    /// The model of a device that has no id, if each was asked for by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
 }
 
 #[cfg(test)]

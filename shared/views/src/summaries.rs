@@ -18,6 +18,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use rows::{Rank, rank};
 pub use values::{Value, Values};
 
 use crate::days::{Dates, earliest_day, local_day};
@@ -193,6 +194,12 @@ impl Collector {
         self.days.range(..earliest_day(effective_ms)).count()
     }
 
+    /// Whether a page that ends there goes on behind where it began, even if it has no rows.
+    #[must_use]
+    pub fn moves_on(&self, effective_ms: i64) -> bool {
+        self.from.is_none_or(|from| earliest_day(effective_ms) > from)
+    }
+
     /// The page: up to `limit` rows, whole days; if records from `unread_ms` (`effective_ms`) on were not added, of days
     /// that are complete. A first day of more rows than that is on one page nevertheless.
     #[must_use]
@@ -214,12 +221,13 @@ impl Collector {
 }
 
 /// Rows as a table. Its columns are those of the row, then those of [`Summary::columns`], then the records that the
-/// values came from. Values that Withings sends and nobody named are not in it.
+/// values came from, and the names of the values that may be another person's. Values that Withings sends and nobody named are not in it.
 #[must_use]
 pub fn table(summary: Summary, rows: &[Row]) -> String {
     let names = summary.columns();
     let fixed = ["local_date", "state", "record", "workout", "start", "end", "tz", "device_id", "model"];
-    let header: Vec<&str> = fixed.into_iter().chain(names.iter().map(String::as_str)).chain(["records"]).collect();
+    let header: Vec<&str> =
+        fixed.into_iter().chain(names.iter().map(String::as_str)).chain(["records", "ambiguous"]).collect();
     let cell = |text: &Option<String>| text.clone().map_or(Cell::Empty, Cell::Text);
     let line = |row: &Row| {
         let state = if row.state == State::Tentative { "tentative" } else { "confirmed" };
@@ -229,6 +237,7 @@ pub fn table(summary: Summary, rows: &[Row]) -> String {
             |name: &String| row.values.get(name).map_or(Cell::Empty, |value| Cell::Plain(value.value.to_string()));
         line.extend(names.iter().map(value));
         line.push(Cell::Plain(row.values.records().join(" ")));
+        line.push(Cell::Plain(row.values.ambiguous().join(" ")));
         line
     };
     table::write(&header, rows.iter().map(line))

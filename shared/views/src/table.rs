@@ -1,10 +1,11 @@
 //! Tables for spreadsheets: CSV (RFC 4180) in UTF-8, with a header, lines that end in CR LF, and columns that stay.
 //!
-//! A text that a spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`, a tab or a line break) has an
-//! apostrophe put before it. Numbers stand as they are.
+//! A text that a spreadsheet would take for a formula (it begins with a tab or a line break, or, blanks left out, with `=`,
+//! `+`, `-` or `@`, the full-width ones too) has an apostrophe put before it. Numbers stand as they are.
 
 use afferent_domain::record::{Component, Effective, LOINC, Record, Status, SyncKind};
 
+use crate::samples::attribution_name;
 use crate::series::Point;
 use crate::zone;
 
@@ -32,21 +33,26 @@ impl Cell {
         text.map_or(Self::Empty, |text| Self::Text(text.to_owned()))
     }
 
-    fn len(&self) -> usize {
+    const fn as_str(&self) -> &str {
         match self {
-            Self::Plain(text) | Self::Text(text) => text.len(),
-            Self::Empty => 0,
+            Self::Plain(text) | Self::Text(text) => text.as_str(),
+            Self::Empty => "",
         }
     }
 
     fn write(self) -> String {
         match self {
             Self::Plain(text) => text,
-            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => format!("'{text}"),
+            Self::Text(text) if is_formula(&text) => format!("'{text}"),
             Self::Text(text) => text,
             Self::Empty => String::new(),
         }
     }
+}
+
+fn is_formula(text: &str) -> bool {
+    let signs = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    text.starts_with(['\t', '\r', '\n']) || text.trim_start().starts_with(signs)
 }
 
 impl From<String> for Cell {
@@ -97,13 +103,19 @@ pub const RECORD_COLUMNS: [&str; 23] = [
 /// them, a night's stages one each (`part` is `stage`), and a record without any value one row. The samples of a recording
 /// are not in it.
 ///
-/// Of records whose rows take more than `most` bytes only the first are written, but one at least; how many is told too.
+/// Of records whose rows take more than `most` by the `size` of a text only the first are written, but one at least; how many is told too.
 #[must_use]
-pub fn of_records(records: &[Record], most: usize) -> (String, usize) {
+pub fn of_records(records: &[Record], most: usize, size: impl Fn(&str) -> usize) -> (String, usize) {
     let (mut lines, mut bytes, mut taken) = (Vec::new(), 0, 0);
     for record in records {
         let rows = rows(record);
-        bytes += rows.iter().flatten().map(|cell| cell.len() + 1).sum::<usize>();
+        // A cell that has to stand in quotation marks has two more, and its own doubled.
+        let quoted = |text: &str| size(text) + size("\"") * (2 + text.matches('"').count());
+        let cell = |cell: &Cell| match cell.as_str() {
+            text if text.contains(['"', ',', '\r', '\n']) => quoted(text) + 2,
+            text => size(text) + 2,
+        };
+        bytes += rows.iter().flatten().map(cell).sum::<usize>() + size("\r\n");
         if bytes > most && taken > 0 {
             break;
         }
@@ -204,7 +216,7 @@ fn row(record: &Record, value: Value<'_>) -> Vec<Cell> {
         SyncKind::Live => "live",
         SyncKind::Backfill => "backfill",
     };
-    let attribution = record.source.attribution.and_then(|attribution| serde_json::to_string(&attribution).ok());
+    let attribution = record.source.attribution.map(attribution_name);
     vec![
         Cell::plain(&record.record),
         Cell::plain(record.rev),
@@ -214,17 +226,17 @@ fn row(record: &Record, value: Value<'_>) -> Vec<Cell> {
         Cell::maybe(value.start),
         Cell::maybe(value.end),
         Cell::text(record.tz.as_deref()),
-        Cell::maybe(record.local_date.as_deref()),
+        Cell::text(record.local_date.as_deref()),
         Cell::maybe(value.value),
         Cell::text(value.unit),
         Cell::text(value.code),
         Cell::text(value.site),
         Cell::text(value.method),
         Cell::maybe(value.loinc),
-        Cell::plain(&record.source.service),
-        Cell::maybe(record.source.device_id.as_deref()),
+        Cell::text(Some(&record.source.service)),
+        Cell::text(record.source.device_id.as_deref()),
         Cell::text(record.source.model.as_deref()),
-        Cell::maybe(attribution.map(|text| text.trim_matches('"').to_owned())),
+        Cell::maybe(attribution),
         Cell::text(record.source.comment.as_deref()),
         Cell::plain(synckind),
         Cell::plain(&record.connection),
@@ -233,9 +245,9 @@ fn row(record: &Record, value: Value<'_>) -> Vec<Cell> {
 }
 
 /// The columns of a table of a series, as it is and in buckets.
-pub const RAW_COLUMNS: [&str; 5] = ["at", "end", "value", "device_id", "record"];
+pub const RAW_COLUMNS: [&str; 6] = ["at", "end", "value", "device_id", "record", "attribution"];
 /// See [`RAW_COLUMNS`].
-pub const BUCKET_COLUMNS: [&str; 8] = ["start", "end", "count", "min", "max", "mean", "sum", "device_id"];
+pub const BUCKET_COLUMNS: [&str; 9] = ["start", "end", "count", "min", "max", "mean", "sum", "device_id", "model"];
 
 /// The points of a series as a table; `raw` says which columns it has.
 #[must_use]
@@ -245,8 +257,9 @@ pub fn of_points(points: &[Point], raw: bool) -> String {
             Cell::plain(&raw.at),
             Cell::maybe(raw.end.as_deref()),
             Cell::plain(raw.value),
-            Cell::maybe(raw.device_id.as_deref()),
+            Cell::text(raw.device_id.as_deref()),
             Cell::plain(&raw.record),
+            Cell::maybe(raw.attribution.map(attribution_name)),
         ],
         Point::Bucket(bucket) => vec![
             Cell::plain(&bucket.start),
@@ -256,7 +269,8 @@ pub fn of_points(points: &[Point], raw: bool) -> String {
             Cell::plain(bucket.max),
             Cell::maybe(bucket.mean),
             Cell::maybe(bucket.sum),
-            Cell::maybe(bucket.device_id.as_deref()),
+            Cell::text(bucket.device_id.as_deref()),
+            Cell::text(bucket.model.as_deref()),
         ],
     };
     let columns: &[&str] = if raw { &RAW_COLUMNS } else { &BUCKET_COLUMNS };
@@ -274,7 +288,7 @@ mod tests {
     }
 
     fn of(records: &[Record]) -> String {
-        of_records(records, usize::MAX).0
+        of_records(records, usize::MAX, str::len).0
     }
 
     fn column(name: &str) -> usize {
@@ -301,8 +315,7 @@ mod tests {
 
     #[test]
     fn an_hour_of_samples_is_a_row_for_each_with_its_own_time() {
-        let csv =
-            of(&[hour("rec_1", "heart_rate", "/min", "2026-11-20T02:00:00Z", "watch", &[(60, "-52.5", 30)])]);
+        let csv = of(&[hour("rec_1", "heart_rate", "/min", "2026-11-20T02:00:00Z", "watch", &[(60, "-52.5", 30)])]);
         let cells = cells(&csv);
         let told = ["start", "end", "value", "unit"].map(|name| cells[1][column(name)]);
         assert_eq!(told, ["2026-11-20T02:01:00+00:00", "2026-11-20T02:01:30+00:00", "-52.5", "/min"]);
@@ -316,6 +329,8 @@ mod tests {
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\t=1", "'\t=1"),
+            (" =1", "' =1"),
+            ("＝1+1", "'＝1+1"),
             ("after a run", "after a run"),
             ("a, \"b\"", "\"a, \"\"b\"\"\""),
         ] {
@@ -327,16 +342,34 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_a_device_was_given_is_no_formula_either() {
+        let mut weight = measured("rec_1", "body_weight", "2026-11-20T02:00:00Z", "80", "kg");
+        weight.source.device_id = Some("=1+1".to_owned());
+        assert!(of(&[weight]).contains(",'=1+1,"));
+        let raw = crate::series::Raw {
+            at: String::new(),
+            end: None,
+            value: "80".parse().unwrap(),
+            record: "rec_1".to_owned(),
+            device_id: Some("@a".to_owned()),
+            attribution: None,
+        };
+        assert!(of_points(&[Point::Raw(raw)], true).contains(",'@a,"));
+    }
+
+    #[test]
     fn a_table_ends_with_a_whole_record_before_it_grows_too_large() {
         let name = |n: i64| format!("rec_{n}");
         let hours: Vec<Record> = (0..9)
-            .map(|n| hour(&name(n), "heart_rate", "/min", "2026-11-20T02:00:00Z", "watch", &[(0, "52", 1), (1, "53", 1)]))
+            .map(|n| {
+                hour(&name(n), "heart_rate", "/min", "2026-11-20T02:00:00Z", "watch", &[(0, "52", 1), (1, "53", 1)])
+            })
             .collect();
-        let (_, all) = of_records(&hours, usize::MAX);
-        let (csv, some) = of_records(&hours, 1_000);
+        let (_, all) = of_records(&hours, usize::MAX, str::len);
+        let (csv, some) = of_records(&hours, 1_000, str::len);
         assert_eq!((all, csv.lines().count()), (9, 1 + 2 * some));
         assert!((1..9).contains(&some) && csv.len() <= 1_000 + RECORD_COLUMNS.join(",").len() + 2);
-        assert_eq!(of_records(&hours, 1).1, 1);
-        assert_eq!(of_records(&[], 1).1, 0);
+        assert_eq!(of_records(&hours, 1, str::len).1, 1);
+        assert_eq!(of_records(&[], 1, str::len).1, 0);
     }
 }

@@ -163,11 +163,11 @@ impl World {
 
 impl Used {
     fn subtract(&mut self, other: &Self) {
-        for (table, units) in &mut self.bill.writes {
-            *units -= other.bill.writes.get(table).copied().unwrap_or_default();
+        for (table, units) in &other.bill.writes {
+            *self.bill.writes.entry(table.clone()).or_default() -= units;
         }
-        for (table, units) in &mut self.bill.reads {
-            *units -= other.bill.reads.get(table).copied().unwrap_or_default();
+        for (table, units) in &other.bill.reads {
+            *self.bill.reads.entry(table.clone()).or_default() -= units;
         }
         for (operation, requests) in &mut self.bill.queues {
             *requests = requests.saturating_sub(other.bill.queues.get(operation).copied().unwrap_or_default());

@@ -7,6 +7,7 @@ use afferent_domain::connection::Scopes;
 use afferent_domain::id::{ConnectionId, UserId};
 use afferent_domain::secret::Secret;
 use afferent_gate::{ConnectError, Consent, History, Imported};
+use afferent_store::StoreError;
 
 use super::{Consents, SharedAccounts};
 use crate::problem::Problem;
@@ -45,6 +46,8 @@ pub(crate) enum NotImported {
     Region(&'static str),
     /// The account is connected for another user, and the policy is to refuse that.
     Duplicate,
+    /// The person is being erased.
+    Erasing,
     /// A table or a key is out of reach; the same again is right.
     Unavailable,
 }
@@ -85,9 +88,16 @@ impl Consents {
             tz: brought.tz,
         };
         let failed = |error: ConnectError| {
+            if matches!(error, ConnectError::Store(StoreError::Erasing)) {
+                return Ok(Err(NotImported::Erasing));
+            }
             tracing::error!(%error, "a connection could not be imported");
             Ok(Err(NotImported::Unavailable))
         };
+        // Also if the connection still lives: it will not for long.
+        if let Err(error) = self.unless_erasing(&consent.reference).await {
+            return failed(error.into());
+        }
         if self.config.shared_accounts == SharedAccounts::Refuse {
             match self.is_taken(&consent.reference, &consent.account).await {
                 Ok(true) => return Ok(Err(NotImported::Duplicate)),

@@ -8,7 +8,7 @@ use afferent_store::StoreError;
 use afferent_store::links::{Found, Link};
 use afferent_store::states::Ask;
 
-use super::{Consents, Invitation, Outcome, Wish};
+use super::{Consents, Invitation, Outcome, Whom, Wish};
 use crate::problem::Problem;
 use crate::wish::named;
 
@@ -31,9 +31,21 @@ pub(crate) enum Look {
     Over(Outcome),
 }
 
+/// Where Continue leads.
+#[derive(Debug)]
+pub(crate) enum Onward {
+    /// To Withings.
+    To(Invitation),
+    /// It is too late, or there is no such link, or it was continued too often.
+    Over(Outcome),
+    /// Something is out of reach, or the person is being erased; with whom it is told to, if that is known.
+    Failed(Problem, Option<Whom>),
+}
+
 impl Consents {
     /// Makes a link. `called_at` is where the function was called.
     pub(crate) async fn make_link(&self, wish: &Wish, called_at: &str) -> Result<HostedLink, Problem> {
+        self.unless_erasing(&wish.reference).await?;
         let link = Link {
             reference: wish.reference.clone(),
             scopes: named(&wish.scopes),
@@ -54,21 +66,32 @@ impl Consents {
     pub(crate) async fn look(&self, token: &Secret) -> Result<Look, StoreError> {
         Ok(match self.connector.connections.link(token, self.rim.clock.now()).await? {
             Found::Open(link) => Look::Ask(link),
-            Found::Ended(link) => Look::Over(Outcome::refused(Refusal::TokenConsumed, Some(link.into()))),
-            Found::Expired(link) => Look::Over(Outcome::refused(Refusal::TokenExpired, Some(link.into()))),
+            Found::Ended(link) => Look::Over(Outcome::refused(Refusal::TokenConsumed, Some(Whom::unnamed(link)))),
+            Found::Expired(link) => Look::Over(Outcome::refused(Refusal::TokenExpired, Some(Whom::unnamed(link)))),
             Found::Unknown => Look::Over(Outcome::refused(Refusal::TokenExpired, None)),
         })
     }
 
     /// The person goes on: where to. The link stays open until the person is back.
-    pub(crate) async fn proceed(
-        &self,
-        token: &Secret,
-        called_at: &str,
-    ) -> Result<Result<Invitation, Outcome>, Problem> {
-        let link = match self.look(token).await? {
-            Look::Ask(link) => link,
-            Look::Over(outcome) => return Ok(Err(outcome)),
+    pub(crate) async fn proceed(&self, token: &Secret, called_at: &str) -> Onward {
+        let link = match self.look(token).await {
+            Ok(Look::Ask(link)) => link,
+            Ok(Look::Over(outcome)) => return Onward::Over(outcome),
+            Err(error) => return Onward::Failed(error.into(), None),
+        };
+        let whom = Whom::from(link.clone());
+        match self.lead_on(link, token, called_at).await {
+            Ok(Some(invitation)) => Onward::To(invitation),
+            Ok(None) => Onward::Over(Outcome::refused(Refusal::TokenConsumed, Some(Whom { reference: None, ..whom }))),
+            Err(problem) => Onward::Failed(problem, Some(whom)),
+        }
+    }
+
+    /// `None` if the link ended just now, or was continued too often.
+    async fn lead_on(&self, link: Link, token: &Secret, called_at: &str) -> Result<Option<Invitation>, Problem> {
+        let hash = afferent_domain::link::hash(token);
+        let Some(dies) = self.connector.connections.continue_link(&hash, self.rim.clock.now()).await? else {
+            return Ok(None);
         };
         let ask = Ask {
             reference: link.reference,
@@ -76,10 +99,10 @@ impl Consents {
             required: link.required,
             redirect_uri: self.redirect_uri(called_at),
             return_url: link.return_url,
-            link: Some(afferent_domain::link::hash(token)),
+            link: Some(hash),
             language: link.language,
         };
-        self.send_to_consent(&ask, link.demo).await.map(Ok)
+        self.send_to_consent(&ask, link.demo, dies).await.map(Some)
     }
 
     /// The person does not want to: that ends the link.
@@ -92,8 +115,11 @@ impl Consents {
         let name = PullId::draw(now, &*self.rim.dice);
         let hash = afferent_domain::link::hash(token);
         let first = self.connector.connections.end_link(&hash, name.as_str(), now).await?;
-        let refusal = if first { Refusal::Denied } else { Refusal::TokenConsumed };
+        let (refusal, whom) = match first {
+            true => (Refusal::Denied, link.into()),
+            false => (Refusal::TokenConsumed, Whom::unnamed(link)),
+        };
         tracing::info!(result = refusal.name(), "a person declined on the page of a link");
-        Ok(Outcome::refused(refusal, Some(link.into())))
+        Ok(Outcome::refused(refusal, Some(whom)))
     }
 }

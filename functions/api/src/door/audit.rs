@@ -33,7 +33,9 @@ async fn entry(app: &App, caller: &Caller, request: &mut Request) -> Entry {
     let mut ids = BTreeMap::new();
     if let Ok(params) = request.extract_parts::<RawPathParams>().await {
         let short = |text: &str| text.chars().take(LONGEST_ID).collect::<String>();
-        ids.extend(params.iter().map(|(name, id)| (name.to_owned(), short(id))));
+        // A device's address is no id of ours, and tells a device from all others.
+        let ours = params.iter().filter(|(name, _)| *name != "mac");
+        ids.extend(ours.map(|(name, id)| (name.to_owned(), short(id))));
     }
     let invocation = request.lambda_context_ref().map(|context| context.request_id.clone());
     let now = app.now();

@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: a POST that names itself is done once, and answered the same whenever it is made again.
 //!
 //! What it was answered with is kept for a day, sealed: an answer may hold the only sight of a secret. Failures of ours
-//! and refusals for asking too often are not kept, so that trying again means trying.
+//! and refusals by how things stand are not kept, so that trying again means trying.
 
 use afferent_domain::secret::Secret;
 use afferent_secrets::{Sealed, Seals};
@@ -29,6 +29,9 @@ const LAMBDA_LIMIT: usize = 6 * 1024 * 1024;
 
 /// The longest answer that is kept, in bytes before sealing: DynamoDB takes 400 KB an item, and sealing adds a third.
 const LONGEST_KEPT: usize = 280 * 1024;
+
+/// How often it is tried to keep an answer, or at least that there was one.
+const KEEPING: usize = 3;
 
 /// An answer as it is kept.
 #[derive(Serialize, Deserialize)]
@@ -111,7 +114,8 @@ fn owner(wanted: &Repeatable) -> String {
 /// Keeps an answer that is final, and gives it.
 async fn keep(app: &App, seals: &Seals, wanted: &Repeatable, answer: Response) -> Result<Response, Problem> {
     let status = answer.status();
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+    // Of refusals, only what no later time can mend.
+    if !(status.is_success() || status == StatusCode::BAD_REQUEST) {
         app.keys.forget(wanted).await?;
         return Ok(answer);
     }
@@ -125,9 +129,14 @@ async fn keep(app: &App, seals: &Seals, wanted: &Repeatable, answer: Response) -
     });
     let text = kept.map(|kept| serde_json::to_string(&kept)).transpose()?.filter(|text| text.len() <= LONGEST_KEPT);
     let sealed = text.and_then(|text| seals.seal(&owner(wanted), &Secret::new(text), &*app.rim.dice).ok());
-    // It is done: that it may not be repeatable is no reason to say that it failed.
-    if let Err(error) = app.keys.answered(wanted, sealed.as_ref().map(|sealed| sealed.0.as_str())).await {
-        tracing::error!(%error, "an answer could not be kept");
+    // It is done: that it may not be repeatable is no reason to say that it failed. But it must not be done again: at
+    // least that it was done is to be known.
+    let mut sealed = sealed.as_ref().map(|sealed| sealed.0.as_str());
+    for _ in 0..KEEPING {
+        match app.keys.answered(wanted, sealed.take()).await {
+            Ok(_) => break,
+            Err(error) => tracing::error!(%error, "an answer could not be kept"),
+        }
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

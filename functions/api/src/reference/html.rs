@@ -8,10 +8,10 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884;--code:#8882}\
 body{font:1rem/1.5 system-ui,sans-serif;margin:0;display:grid;grid-template-columns:minmax(0,20rem) minmax(0,1fr)}\
 nav{position:sticky;top:0;height:100vh;overflow:auto;box-sizing:border-box;padding:1rem;border-right:1px solid var(--line);font-size:.875rem}\
-nav ul{list-style:none;padding:0;margin:0 0 1rem}nav a{text-decoration:none}\
+nav ul{list-style:none;padding:0;margin:0 0 1rem}nav a{text-decoration:none;overflow-wrap:anywhere}\
 main{padding:1rem 2rem 4rem;max-width:60rem}\
 h2{margin-top:4rem;border-bottom:1px solid var(--line)}h3{margin-top:3rem}h2,h3{scroll-margin-top:1rem}\
-table{border-collapse:collapse;display:block;overflow-x:auto}th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--line)}\
+table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--line)}\
 code,pre{font:.875rem/1.5 ui-monospace,monospace;background:var(--code);border-radius:.25rem}code{padding:.1rem .25rem}pre{padding:.75rem;overflow:auto}pre code{background:none;padding:0}\
 @media(max-width:60rem){body{display:block}nav{position:static;height:auto;border-right:0}main{padding:1rem}}";
 
@@ -63,7 +63,8 @@ fn write(html: &mut String, block: &Block) {
         }
         Block::Table { head, rows } => {
             let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{}</th>", inline(cell))).collect();
-            let cells = |row: &Vec<String>| row.iter().map(|cell| format!("<td>{}</td>", inline(cell))).collect::<String>();
+            let cells =
+                |row: &Vec<String>| row.iter().map(|cell| format!("<td>{}</td>", inline(cell))).collect::<String>();
             let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", cells(row))).collect();
             writeln!(html, "<table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table>")
         }

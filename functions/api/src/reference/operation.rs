@@ -83,8 +83,15 @@ fn curl(document: &Value, path: &str, method: &str, operation: &Value) -> String
     if let Some(example) = example(document, body) {
         let _ = write!(command, " \\\n  -d '{}'", example.to_string().replace('\'', "'\\''"));
     }
-    let path = match path.contains(['{', '&']) {
-        true => format!("\"$API{}\"", path.replace('{', "$").replace('}', "").to_lowercase()),
+    // What must be there stands in the command as a variable of its name.
+    let needed = operation["parameters"].as_array().into_iter().flatten().filter_map(|parameter| {
+        let needed = parameter["in"] == "query" && parameter["required"] == true;
+        parameter["name"].as_str().filter(|_| needed).map(|name| format!("{name}=${name}"))
+    });
+    let query = needed.collect::<Vec<_>>().join("&");
+    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let path = match path.contains(['{', '?']) {
+        true => format!("\"$API{}\"", path.replace('{', "$").replace('}', "")),
         false => format!("$API{path}"),
     };
     let _ = write!(command, " {path}");

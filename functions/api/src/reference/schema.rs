@@ -44,9 +44,19 @@ pub(super) fn members(schema: &Value) -> Vec<Vec<String>> {
     let row = |(name, member, is_needed): (&String, &Value, bool)| {
         let kind = kind(member);
         let kind = if is_needed { kind } else { format!("{kind}, optional") };
-        vec![format!("`{name}`"), kind, words(text(&member["description"]))]
+        vec![format!("`{name}`"), kind, words(means(member))]
     };
     all.into_iter().map(row).collect()
+}
+
+/// What is said of a member. Of one that may be `null` or something else that is said at the something else.
+fn means(member: &Value) -> &str {
+    let choices = member["oneOf"].as_array().into_iter().flatten();
+    std::iter::once(member)
+        .chain(choices)
+        .map(|said| text(&said["description"]))
+        .find(|said| !said.is_empty())
+        .unwrap_or_default()
 }
 
 /// What a value is, in a few words.
@@ -111,6 +121,13 @@ mod tests {
         ] {
             assert_eq!(kind(&schema), said);
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_choice_is_said_of_the_member() {
+        let choice =
+            json!({"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/One", "description": "Which."}]});
+        assert_eq!((means(&choice), means(&json!({}))), ("Which.", ""));
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub(crate) struct Shown {
     /// Withings); `disconnected` (you ended it).
     #[schema(example = "connected")]
     state: &'static str,
+    /// What the person granted.
     scopes: Granted,
     /// How the subscription to each category of notifications stands, as far as it was looked at.
     subscriptions: Vec<Subscription>,
@@ -139,6 +140,7 @@ impl Shown {
 /// Some of the connections.
 #[derive(Serialize, ToSchema)]
 struct Connections {
+    /// The connections of this page.
     connections: Vec<Shown>,
     /// The cursor of the next page; null on the last.
     next: Option<String>,

@@ -77,8 +77,10 @@ struct NewMeasure {
     #[serde(rename = "type")]
     #[schema(example = 4)]
     kind: i64,
+    /// Whole.
     #[schema(example = 180)]
     value: i64,
+    /// The power of ten.
     #[schema(example = -2)]
     unit: i64,
 }
@@ -86,10 +88,13 @@ struct NewMeasure {
 /// A device that is linked.
 #[derive(Serialize, ToSchema)]
 struct Linked {
+    /// Its MAC address, as it was given.
     #[schema(example = "00:24:e4:01:02:03")]
     mac: String,
+    /// Whose it is now.
     #[schema(value_type = String)]
     user: UserId,
+    /// The connection whose account it is in.
     #[schema(value_type = String)]
     connection: ConnectionId,
 }

@@ -19,7 +19,7 @@ use crate::extract::{MaybeBody, Query, Text, bad_cursor, limit, read_cursor, wri
 use crate::problem::Problem;
 use crate::state::Shared;
 
-pub(crate) use shapes::{NewEndpoint, MissedEvents};
+pub(crate) use shapes::{MissedEvents, NewEndpoint};
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -51,11 +51,7 @@ pub(super) struct Part {
 impl Part {
     /// The part of a list that is there whole, and the cursor of the next one. `key` is what a cursor holds: different for
     /// every member.
-    pub(super) fn of<T>(
-        self,
-        all: Vec<T>,
-        key: impl Fn(&T) -> String,
-    ) -> Result<(Vec<T>, Option<String>), Problem> {
+    pub(super) fn of<T>(self, all: Vec<T>, key: impl Fn(&T) -> String) -> Result<(Vec<T>, Option<String>), Problem> {
         let limit = usize::from(limit(self.limit, 25, 100)?);
         let begin = match self.cursor.as_deref().map(read_cursor).transpose()? {
             None => 0,
@@ -93,12 +89,7 @@ impl Registered {
     security(("key" = ["write"])),
     responses((status = 201, description = "The endpoint, with its secret.", body = shapes::EndpointRegistered))
 )]
-async fn register_endpoint(
-    State(app): State<Shared>,
-    _: Writer,
-    _: Query<Nothing>,
-    Text(body): Text,
-) -> Answer {
+async fn register_endpoint(State(app): State<Shared>, _: Writer, _: Query<Nothing>, Text(body): Text) -> Answer {
     let new = New::from_json(&body)?;
     json_with(StatusCode::CREATED, &Registered::new(app.registry().await?.register(new).await?))
 }

@@ -19,20 +19,25 @@ use crate::door::Writer;
 use crate::extract::{MaybeBody, Path, Query};
 use crate::problem::Problem;
 use crate::state::{App, Shared};
+use crate::wish;
+
+/// The most erasures that are listed.
+const LISTED: u16 = 25;
 
 /// The most notifications that are counted.
 const MOST: u16 = 100;
 
 /// What no erasure reaches, and why that is no loss of it.
-const STAYS: [&str; 4] = [
-    "notifications that had ended: no index finds them by person. They hold Withings' userid, a category and a time span, no measurement, and are deleted by notifications_until",
+const STAYS: [&str; 5] = [
+    "notifications that had ended: no index finds them by person. They hold Withings' userid, a category and a time span; those of categories 50, 51, 52 and 55 are themselves what happened and when (in and out of bed, a mat that inflated, an ECG that failed). They are deleted by notifications_until",
+    "notifications in quarantine for another reason than that nobody is connected, and those that Withings sends after the last pass: they have no end of their own, and stay until somebody deletes them from the table",
     "the ids of records and events in markers of the journal, deleted within 90 days, and the highest number of the journal, so that no number is given twice",
     "the ids of the user and of connections in the audit log, in stored answers to repeated requests and in endpoints that were made for this user",
     "this receipt",
 ];
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(erase_user)).routes(routes!(get_erasure))
+    OpenApiRouter::new().routes(routes!(erase_user)).routes(routes!(list_erasures)).routes(routes!(get_erasure))
 }
 
 /// An erasure: how far it is, and in the end the receipt. It outlives the person, and holds no name and no measurement.
@@ -61,7 +66,7 @@ struct ErasureReceipt {
     /// Until when notifications may be kept that had ended.
     notifications_until: String,
     /// What no erasure reaches.
-    stays: [&'static str; 4],
+    stays: [&'static str; 5],
     /// With `verify=true`: what is there now.
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<ErasureCheck>,
@@ -104,6 +109,26 @@ struct ErasureCheck {
     accounts: u64,
 }
 
+/// The erasures of a user.
+#[derive(Serialize, ToSchema)]
+struct ErasureList {
+    /// The newest 25, the newest first.
+    erasures: Vec<ErasureReceipt>,
+    /// Always null: nobody is erased more often.
+    next: Option<String>,
+}
+
+/// Whose erasures. One of the two is needed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ErasureSearch {
+    /// The id that the user had.
+    user: Option<String>,
+    /// What you called the person.
+    reference_id: Option<String>,
+}
+
 /// What to do beside showing it.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -117,7 +142,8 @@ struct ErasureQuestion {
 /// Erases a person: records, events, deliveries, notifications, connections, tokens, the user.
 ///
 /// The person's consents are ended at Withings. It takes about 25 hours; as long as it lasts the person can neither be
-/// connected nor made again. Asking again answers with the erasure that is under way.
+/// connected nor made again. Asking again answers with the erasure that is under way, and with the receipt of the last one
+/// when it is over and nobody has made the person again.
 #[utoipa::path(
     post,
     path = "/v1/users/{user}/erase",
@@ -125,7 +151,10 @@ struct ErasureQuestion {
     params(("user" = String, Path, description = "The user.")),
     request_body(content = Nothing, description = "May be left out."),
     security(("key" = ["write"])),
-    responses((status = 202, description = "It is under way.", body = ErasureReceipt))
+    responses(
+        (status = 202, description = "It is under way.", body = ErasureReceipt),
+        (status = 200, description = "The person is erased: the receipt.", body = ErasureReceipt),
+    )
 )]
 async fn erase_user(
     State(app): State<Shared>,
@@ -137,7 +166,10 @@ async fn erase_user(
     if let Some(id) = app.connections.erasing(&user).await? {
         return under_way(&app, &id).await;
     }
-    let known = app.connections.user(&user).await?.ok_or(Problem::NotFound("user"))?;
+    let Some(known) = app.connections.user(&user).await? else {
+        let last = app.connections.erasures(&user, 1).await?.into_iter().next().ok_or(Problem::NotFound("user"))?;
+        return json(&receipt(&last, None));
+    };
     let connections = app.connections.of_user(&user).await?;
     let link = |connection: &afferent_store::connections::Connection| Link {
         connection: connection.id.clone(),
@@ -161,6 +193,28 @@ async fn erase_user(
 async fn under_way(app: &App, id: &ErasureId) -> Answer {
     let erasure = app.connections.erasure(id).await?.ok_or(Problem::NotFound("erasure"))?;
     json_with(StatusCode::ACCEPTED, &receipt(&erasure, None))
+}
+
+/// Lists the erasures of a user, who need not be there any more.
+#[utoipa::path(
+    get,
+    path = "/v1/erasures",
+    tag = "Commands",
+    params(ErasureSearch),
+    security(("key" = ["write"])),
+    responses((status = 200, body = ErasureList))
+)]
+async fn list_erasures(State(app): State<Shared>, _: Writer, Query(search): Query<ErasureSearch>) -> Answer {
+    let user = match (&search.user, &search.reference_id) {
+        (Some(user), None) => UserId::parse(user).ok_or(Problem::field("user", "the id of a user, as usr_…"))?,
+        (None, Some(reference)) => {
+            wish::reference(reference)?;
+            UserId::derive(&[reference])
+        }
+        _ => return Err(Problem::field("user", "either user or reference_id")),
+    };
+    let erasures = app.connections.erasures(&user, LISTED).await?;
+    json(&ErasureList { erasures: erasures.iter().map(|erasure| receipt(erasure, None)).collect(), next: None })
 }
 
 /// Shows how far an erasure is, or its receipt; with `verify=true` also what is there of the person now.

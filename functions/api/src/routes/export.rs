@@ -2,7 +2,7 @@
 
 use afferent_domain::id::{ConnectionId, NotificationId, RecordId};
 use afferent_store::holdings::{AfterNotification, Holding};
-use afferent_store::records::{After, PAGE_BYTES, Range};
+use afferent_store::records::{After, PAGE_BYTES, Range, escaped_len};
 use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
@@ -23,8 +23,7 @@ const PIECE: u16 = 200;
 /// How many events: each brings its deliveries, by a query of its own.
 const EVENTS: u16 = 50;
 
-/// A page with so many bytes takes no further piece: one of events may be 1 MB, and the whole has to fit into 6 MB once its
-/// quotes are escaped.
+/// A page with so many bytes takes no further piece.
 const FULL: usize = 3_000_000;
 
 /// How many lines a page has at most.
@@ -84,12 +83,25 @@ async fn export_user(
 struct Lines {
     text: String,
     count: usize,
+    /// By [`escaped_len`].
+    bytes: usize,
 }
 
 impl Lines {
     fn put(&mut self, name: &str, json: &str) {
-        self.text.push_str(&format!("{{\"type\":\"{name}\",\"data\":{json}}}\n"));
+        let line = format!("{{\"type\":\"{name}\",\"data\":{json}}}\n");
+        self.bytes += escaped_len(&line);
+        self.text.push_str(&line);
         self.count += 1;
+    }
+
+    /// Whether so much more is too much; then nothing more is put.
+    fn ends_before(&mut self, bytes: usize) -> bool {
+        let ends = self.count > 0 && self.bytes + bytes > PAGE_BYTES;
+        if ends {
+            self.count = LINES;
+        }
+        ends
     }
 
     fn put_all(&mut self, held: &[Holding]) {
@@ -97,7 +109,7 @@ impl Lines {
     }
 
     fn is_full(&self) -> bool {
-        self.count >= LINES || self.text.len() >= FULL
+        self.count >= LINES || self.bytes >= FULL
     }
 }
 
@@ -160,8 +172,7 @@ impl Place {
                 let mut last = after;
                 for record in &found.records {
                     let json = serde_json::to_string(record)?;
-                    if page.count > 0 && page.text.len() + json.len() > PAGE_BYTES {
-                        page.count = LINES;
+                    if page.ends_before(escaped_len(&json)) {
                         return Ok(Some(Self::Records(last)));
                     }
                     page.put("record", &json);
@@ -171,10 +182,20 @@ impl Place {
             }
             Self::Events(after) => {
                 let events = app.outbox.events().erasable(user, after, EVENTS).await?;
-                let Some(last) = events.last().map(|event| event.sequence) else { return Ok(None) };
+                if events.is_empty() {
+                    return Ok(None);
+                }
+                // A piece of events with their deliveries may be larger than a page.
+                let mut last = after;
                 for event in &events {
+                    let deliveries = app.outbox.deliveries().held_of_event(&event.id).await?;
+                    let bytes = deliveries.iter().map(|one| escaped_len(&one.json)).sum::<usize>();
+                    if page.ends_before(escaped_len(&event.body) + bytes) {
+                        break;
+                    }
                     page.put("event", &event.body);
-                    page.put_all(&app.outbox.deliveries().held_of_event(&event.id).await?);
+                    page.put_all(&deliveries);
+                    last = event.sequence;
                 }
                 Self::Events(last)
             }

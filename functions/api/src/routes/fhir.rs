@@ -227,7 +227,7 @@ async fn search_patients(State(app): State<Shared>, headers: HeaderMap, asked: S
         (None, None) => app.connections.users(after.as_ref(), u16::try_from(limit).unwrap_or(u16::MAX)).await?,
         (wanted, own) => {
             // Of one user at least, so few that one page has them.
-            let some = wanted.unwrap_or_else(|| own.clone().into_iter().collect());
+            let some = wanted.or_else(|| own.clone()).unwrap_or_default();
             let mut users = Vec::new();
             for user in some.iter().filter(|user| asked.sees(user) && after.as_ref().is_none_or(|after| *user > after))
             {

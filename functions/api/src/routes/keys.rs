@@ -8,17 +8,18 @@ use afferent_domain::id::KeyId;
 use afferent_store::keys::audit::Entry;
 use afferent_store::keys::{Key, NewKey, PER_MINUTE};
 use afferent_store::notifications::day;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
+use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Answer, json, json_with, text};
+use super::{Answer, json, json_with};
 use crate::door::Admin;
-use crate::extract::{Body, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{Body as Wished, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -120,7 +121,7 @@ impl Shown {
     security(("key" = ["admin"])),
     responses((status = 201, description = "The key, with its text.", body = Shown))
 )]
-async fn create_key(State(app): State<Shared>, _: Admin, Body(wish): Body<Wish>) -> Answer {
+async fn create_key(State(app): State<Shared>, _: Admin, Wished(wish): Wished<Wish>) -> Answer {
     let now = app.now();
     let mut grants = Vec::new();
     for (index, text) in wish.grants.iter().enumerate() {
@@ -218,8 +219,8 @@ async fn get_key(State(app): State<Shared>, _: Admin, Path(id): Path<String>) ->
 )]
 async fn revoke_key(State(app): State<Shared>, _: Admin, Path(id): Path<String>) -> Answer {
     app.keys.revoke(&known(&id)?, app.now()).await?.ok_or(Problem::NotFound("key"))?;
-    let mut answer = text(StatusCode::NO_CONTENT, "application/json", String::new());
-    answer.headers_mut().clear();
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
     Ok(answer)
 }
 

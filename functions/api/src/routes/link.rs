@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Answer, json_with};
-use crate::consent::{Look, Visitor, Wish, called_at};
+use crate::consent::{Look, Onward, Visitor, Wish, called_at};
 use crate::door::Writer;
 use crate::extract::{Body, Path, Text};
 use crate::page::{self, Reader};
@@ -132,13 +132,16 @@ async fn reference_of(app: &App, user: &str) -> Result<String, Problem> {
             content((String = "text/html"), (Details = "application/problem+json"))),
         (status = 410, description = "The link is too old or unknown.",
             content((String = "text/html"), (Details = "application/problem+json"))),
+        (status = 502, description = "Afferent itself fails: a page. A problem, of its own status, for who accepts JSON only.",
+            content((String = "text/html"), (Details = "application/problem+json"))),
     )
 )]
 async fn open_link(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Answer {
     let reader = reader(&app, &headers);
-    Ok(match app.consents.look(&Secret::new(token)).await? {
-        Look::Ask(link) => page::ask(&link, app.consents.app_name(), app.consents.account_url(), &reader),
-        Look::Over(outcome) => page::over(&outcome, &reader),
+    Ok(match app.consents.look(&Secret::new(token)).await {
+        Ok(Look::Ask(link)) => page::ask(&link, app.consents.app_name(), app.consents.account_url(), &reader),
+        Ok(Look::Over(outcome)) => page::over(&outcome, &reader),
+        Err(error) => page::failed(error.into(), None, &reader),
     })
 }
 
@@ -158,6 +161,8 @@ async fn open_link(State(app): State<Shared>, Path(token): Path<String>, headers
             content((String = "text/html"), (Details = "application/problem+json"))),
         (status = 410, description = "The link is too old or unknown.",
             content((String = "text/html"), (Details = "application/problem+json"))),
+        (status = 502, description = "Afferent itself fails: a page. A problem, of its own status, for who accepts JSON only.",
+            content((String = "text/html"), (Details = "application/problem+json"))),
     )
 )]
 async fn answer_link(
@@ -169,11 +174,15 @@ async fn answer_link(
     let (token, reader) = (Secret::new(token), reader(&app, &headers));
     let mut choices = form_urlencoded::parse(form.as_bytes()).filter(|(name, _)| name == "choice");
     match choices.next().as_ref().map(|(_, choice)| &**choice) {
-        Some("continue") => Ok(match app.consents.proceed(&token, &called_at(&headers)).await? {
-            Ok(invitation) => page::onward(&invitation.url),
-            Err(outcome) => page::over(&outcome, &reader),
+        Some("continue") => Ok(match app.consents.proceed(&token, &called_at(&headers)).await {
+            Onward::To(invitation) => page::onward(&invitation.url),
+            Onward::Over(outcome) => page::over(&outcome, &reader),
+            Onward::Failed(problem, whom) => page::failed(problem, whom, &reader),
         }),
-        Some("cancel") => Ok(page::outcome(&app.consents.decline(&token).await?, &reader)),
+        Some("cancel") => Ok(match app.consents.decline(&token).await {
+            Ok(outcome) => page::outcome(&outcome, &reader),
+            Err(error) => page::failed(error.into(), None, &reader),
+        }),
         _ => Err(Problem::field("choice", "continue or cancel")),
     }
 }
@@ -217,7 +226,11 @@ async fn visit_callback(
             _ => {}
         }
     }
-    Ok(page::outcome(&app.consents.visit(visitor).await?, &reader(&app, &headers)))
+    let reader = reader(&app, &headers);
+    Ok(match app.consents.visit(visitor).await {
+        Ok(outcome) => page::outcome(&outcome, &reader),
+        Err(error) => page::failed(error.into(), None, &reader),
+    })
 }
 
 /// Who was connected.
@@ -225,7 +238,9 @@ async fn visit_callback(
 struct Connected {
     /// `connected`.
     result: String,
+    /// The user.
     user: String,
+    /// The connection.
     connection: String,
 }
 

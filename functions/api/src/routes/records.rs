@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use afferent_domain::erasure::sha256;
 use afferent_domain::id::RecordId;
 use afferent_domain::record::{Record, Status};
-use afferent_store::records::{After, PAGE_BYTES, Range};
+use afferent_store::records::{After, PAGE_BYTES, Range, escaped_len};
 use afferent_views::days::{Dates, DatesError};
 use afferent_views::{kinds, table};
 use axum::body::Body;
@@ -81,6 +82,31 @@ fn link(uri: &Uri, next: &str) -> Option<HeaderValue> {
     let kept = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).filter(|(name, _)| name != "cursor");
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("cursor", next).finish();
     HeaderValue::from_str(&format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
+}
+
+/// The cursors of one request. Another takes none of them: a place in its list is no place in another.
+pub(super) struct Cursors(String);
+
+impl Cursors {
+    pub(super) fn of(uri: &Uri) -> Self {
+        let mut asked: Vec<_> = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+            // How much comes at once, and in which form, may change from page to page.
+            .filter(|(name, _)| !matches!(&**name, "cursor" | "limit" | "format"))
+            .collect();
+        asked.sort();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+        Self(sha256(&format!("{}?{query}", uri.path())).chars().take(16).collect())
+    }
+
+    pub(super) fn write(&self, place: &str) -> String {
+        write_cursor(&format!("{} {place}", self.0))
+    }
+
+    pub(super) fn read(&self, text: &str) -> Result<String, Problem> {
+        let text = read_cursor(text)?;
+        let place = text.strip_prefix(&self.0).and_then(|rest| rest.strip_prefix(' '));
+        place.map(str::to_owned).ok_or_else(bad_cursor)
+    }
 }
 
 /// The dates of a query.
@@ -180,7 +206,8 @@ async fn list_records(
     let kinds = kinds_of(wish.kind.as_deref())?;
     let dates = dates(wish.start_date.as_deref(), wish.end_date.as_deref())?;
     let states = states(wish.status.as_deref())?;
-    let after = wish.cursor.as_deref().map(read_after).transpose()?;
+    let cursors = Cursors::of(&uri);
+    let after = wish.cursor.as_deref().map(|cursor| read_after(&cursors.read(cursor)?)).transpose()?;
     let (from_ms, to_ms) = dates.bounds_ms();
     let asked = Range {
         user: &reader.user,
@@ -191,15 +218,17 @@ async fn list_records(
         after: after.as_ref(),
         limit: usize::from(limit(wish.limit, usual, most)?),
         retracted: wish.include_retracted || states.contains(&Status::EnteredInError),
+        lean: false,
     };
     let keep = |record: &Record| dates.hold(record) && (states.is_empty() || states.contains(&record.status));
     let found = app.records.range(&asked, keep).await?;
+    let write_after = |after: &After| cursors.write(&format!("{} {}", after.effective_ms, after.record));
     let next = found.next.as_ref().map(write_after);
     match format {
         Format::Json => Ok(text(StatusCode::OK, format.content_type(), page("records", &raw(&found.records)?, next))),
         Format::Csv => {
             // An hour of samples is a few hundred bytes as JSON and tens of thousands as rows.
-            let (table, taken) = table::of_records(&found.records, PAGE_BYTES);
+            let (table, taken) = table::of_records(&found.records, PAGE_BYTES, escaped_len);
             let cut = found.records.get(taken).and(found.records.get(taken.saturating_sub(1))).map(after_of);
             let next = cut.as_ref().map(write_after).or(next);
             Ok(linked(format, table, &uri, next.as_deref()))
@@ -274,7 +303,7 @@ async fn get_latest(
     let records = app.records.latest(&reader.user, &kinds).await?;
     let format = Format::of(wish.format, &headers);
     let body = match format {
-        Format::Csv => table::of_records(&records, PAGE_BYTES).0,
+        Format::Csv => table::of_records(&records, PAGE_BYTES, escaped_len).0,
         Format::Ndjson => lines(&raw(&records)?),
         Format::Json => format!(r#"{{"records":[{}]}}"#, joined(&raw(&records)?, ",")),
     };
@@ -303,13 +332,8 @@ fn after_of(record: &Record) -> After {
     After { record: record.record.clone(), effective_ms: record.effective_ms }
 }
 
-/// A cursor between two records.
-fn write_after(after: &After) -> String {
-    write_cursor(&format!("{} {}", after.effective_ms, after.record))
-}
-
+/// A place between two records.
 fn read_after(text: &str) -> Result<After, Problem> {
-    let text = read_cursor(text)?;
     let after = text.split_once(' ').and_then(|(effective_ms, record)| {
         Some(After { record: RecordId::parse(record)?, effective_ms: effective_ms.parse().ok()? })
     });

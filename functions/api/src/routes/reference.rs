@@ -1,8 +1,8 @@
 //! What this API is and what it sends, for programs and for people.
 
 use axum::extract::State;
-use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -48,7 +48,8 @@ async fn show_openapi(_: Query<Nothing>) -> Answer {
 async fn show_reference(_: Query<Nothing>) -> Answer {
     let document: Value = serde_json::from_str(openapi::KEPT)?;
     let mut response = text(StatusCode::OK, "text/html; charset=utf-8", reference::html(&document));
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     Ok(response)
 }

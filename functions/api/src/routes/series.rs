@@ -2,7 +2,7 @@
 
 use afferent_store::records::Range;
 use afferent_views::samples::{Quantity, UnknownQuantity};
-use afferent_views::series::{Collector, From, POINTS, Point, Resolution, Wish};
+use afferent_views::series::{Collector, From, Point, Resolution, Wish};
 use afferent_views::table;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
@@ -11,17 +11,17 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::records::{Format, dates, linked};
+use super::records::{Cursors, Format, dates, linked};
 use super::{Answer, json};
 use crate::door::UserReader;
-use crate::extract::{Query, bad_cursor, read_cursor, write_cursor};
+use crate::extract::{Query, bad_cursor};
 use crate::problem::Problem;
 use crate::state::Shared;
 
 /// How many records are read at once.
 const PIECE: usize = 1_000;
 
-/// After how many pieces an answer ends as soon as a point of it is complete.
+/// After how many pieces an answer ends, even without a point, as long as the next one begins further on.
 pub(super) const PIECES: usize = 12;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
@@ -103,19 +103,23 @@ async fn get_series(
     headers: HeaderMap,
 ) -> Answer {
     let format = Format::of(asked.format, &headers);
+    let cursors = Cursors::of(&uri);
     let resolution = asked.resolution.as_deref().unwrap_or("raw");
     let wish = Wish {
-        quantity: asked.kind.parse::<Quantity>().map_err(|UnknownQuantity(expected)| Problem::field("kind", expected))?,
+        quantity: asked
+            .kind
+            .parse::<Quantity>()
+            .map_err(|UnknownQuantity(expected)| Problem::field("kind", expected))?,
         dates: dates(asked.start_date.as_deref(), asked.end_date.as_deref())?,
         resolution: resolution.parse().map_err(|expected| Problem::field("resolution", format!("{expected}")))?,
-        from: asked.cursor.as_deref().map(read_from).transpose()?,
+        from: asked.cursor.as_deref().map(|cursor| read_from(&cursors.read(cursor)?)).transpose()?,
         device: asked.device,
         by_device: asked.by_device,
         body_site: asked.body_site,
     };
     let resolution: Resolution = wish.resolution;
     let found = collect(&app, &reader, &wish).await?;
-    let next = found.next.map(|next| write_cursor(&next.to_text()));
+    let next = found.next.map(|next| cursors.write(&next.to_text()));
     let raw = resolution == Resolution::Raw;
     match format {
         Format::Csv => Ok(linked(format, table::of_points(&found.points, raw), &uri, next.as_deref())),
@@ -133,12 +137,8 @@ async fn get_series(
     }
 }
 
-/// Reads on until all is read, the answer is full, or enough was read and something is complete.
-async fn collect(
-    app: &Shared,
-    reader: &UserReader,
-    wish: &Wish,
-) -> Result<afferent_views::series::Series, Problem> {
+/// Reads on until all is read, the answer is full, or enough was read.
+async fn collect(app: &Shared, reader: &UserReader, wish: &Wish) -> Result<afferent_views::series::Series, Problem> {
     let kinds = [wish.quantity.kind.clone()];
     let (from_ms, to_ms) = wish.bounds_ms();
     let mut collector = Collector::new(wish);
@@ -151,14 +151,22 @@ async fn collect(
             newest_first: false,
             after: after.as_ref(),
             limit: PIECE,
+            lean: true,
             ..Range::of(&reader.user)
         };
         let found = app.records.range(&asked, |_| true).await?;
-        found.records.iter().for_each(|record| collector.add(record));
+        // A piece may hold many times the numbers of an answer.
+        let mut records = found.records.iter().peekable();
+        while let Some(record) = records.next() {
+            collector.add(record);
+            if let Some(unread) = records.peek().map(|record| record.effective_ms).filter(|at| collector.is_full(*at)) {
+                return Ok(collector.finish(Some(unread)));
+            }
+        }
         let Some(next) = found.next else { break };
-        let complete = collector.complete(next.effective_ms);
-        if complete > POINTS || (piece >= PIECES && complete > 0) {
-            return Ok(collector.finish(Some(next.effective_ms)));
+        let unread = next.effective_ms;
+        if collector.is_full(unread) || (piece >= PIECES && collector.moves_on(unread)) {
+            return Ok(collector.finish(Some(unread)));
         }
         after = Some(next);
     }
@@ -166,5 +174,5 @@ async fn collect(
 }
 
 fn read_from(text: &str) -> Result<From, Problem> {
-    From::from_text(&read_cursor(text)?).ok_or_else(bad_cursor)
+    From::from_text(text).ok_or_else(bad_cursor)
 }

@@ -9,11 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::records::{Format, dates, linked};
+use super::records::{Cursors, Format, dates, linked};
 use super::series::PIECES;
 use super::{Answer, json};
 use crate::door::UserReader;
-use crate::extract::{Path, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{Path, Query, bad_cursor, limit};
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -88,11 +88,12 @@ async fn list_summaries(
     let format = Format::of(wish.format, &headers);
     let summary: Summary = summary.parse().map_err(|_| Problem::NotFound("summary"))?;
     let dates = dates(wish.start_date.as_deref(), wish.end_date.as_deref())?;
-    let day = |text: &str| read_cursor(text)?.parse().map_err(|_| bad_cursor());
+    let cursors = Cursors::of(&uri);
+    let day = |text: &str| cursors.read(text)?.parse().map_err(|_| bad_cursor());
     let from = wish.cursor.as_deref().map(day).transpose()?;
     let rows = usize::from(limit(wish.limit, ROWS.0, ROWS.1)?);
     let found = collect(&app, &reader, summary, Collector::new(summary, dates, from), rows).await?;
-    let next = found.next.map(|next| write_cursor(&next.to_string()));
+    let next = found.next.map(|next| cursors.write(&next.to_string()));
     match format {
         Format::Csv => Ok(linked(format, table(summary, &found.rows), &uri, next.as_deref())),
         Format::Ndjson => {
@@ -103,7 +104,7 @@ async fn list_summaries(
     }
 }
 
-/// Reads on until all is read, the answer is full, or enough was read and a day is complete.
+/// Reads on until all is read, the answer is full, or enough was read.
 async fn collect(
     app: &Shared,
     reader: &UserReader,
@@ -122,14 +123,15 @@ async fn collect(
             newest_first: false,
             after: after.as_ref(),
             limit: PIECE,
+            lean: true,
             ..Range::of(&reader.user)
         };
         let found = app.records.range(&asked, |_| true).await?;
         found.records.into_iter().for_each(|record| collector.add(record));
         let Some(next) = found.next else { break };
-        let complete = collector.complete(next.effective_ms);
-        if complete > rows || (piece >= PIECES && complete > 0) {
-            return Ok(collector.finish(Some(next.effective_ms), rows));
+        let unread = next.effective_ms;
+        if collector.complete(unread) > rows || (piece >= PIECES && collector.moves_on(unread)) {
+            return Ok(collector.finish(Some(unread), rows));
         }
         after = Some(next);
     }

@@ -51,6 +51,7 @@ impl From<User> for Shown {
 /// Some of the users.
 #[derive(Serialize, ToSchema)]
 struct Users {
+    /// The users of this page.
     users: Vec<Shown>,
     /// The cursor of the next page; null on the last.
     next: Option<String>,
@@ -59,6 +60,7 @@ struct Users {
 /// The connections of a user.
 #[derive(Serialize, ToSchema)]
 struct UserConnections {
+    /// All of them.
     connections: Vec<Connection>,
     /// Always null: a user's connections are few.
     next: Option<String>,

@@ -37,7 +37,10 @@ async fn a_past_is_estimated_read_and_told() {
     let id = run["run"].as_str().unwrap().to_owned();
     for less in [wish.clone(), json!({"start_date": "2026-01-01", "end_date": "2026-02-01", "services": ["getmeas"]})] {
         let (status, problem) = world.post(&world.of("/backfills"), less).await;
-        assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("urn:afferent:problem:backfill-under-way")));
+        assert_eq!(
+            (status, &problem["type"]),
+            (StatusCode::CONFLICT, &json!("urn:afferent:problem:backfill-under-way"))
+        );
         assert!(problem["detail"].as_str().unwrap().contains(&id), "{problem}");
     }
     let run = ended(&world, &id).await;
@@ -51,6 +54,28 @@ async fn a_past_is_estimated_read_and_told() {
     assert!(stored.iter().all(|record| record.run.as_deref() == Some(&id)));
     let (status, _) = world.post(&world.of("/backfills"), wish).await;
     assert_eq!(status, StatusCode::ACCEPTED, "it is over, and may be read again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_up_to_now_that_is_asked_for_again_a_little_later_is_the_same_one() {
+    let world = World::start(515).await;
+    world.rig.stack.pause("fetcher");
+    let wish = |start: &str| json!({"start_date": start, "services": ["getmeas"]});
+    let (_, run) = world.post(&world.of("/backfills"), wish("2025-01-01")).await;
+    let id = run["run"].as_str().unwrap();
+    let asked_at = world.now() + Duration::from_secs(1);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (status, problem) = world.post(&world.of("/backfills"), wish("2025-01-01")).await;
+    assert_eq!(
+        (status, &problem["type"]),
+        (StatusCode::CONFLICT, &json!("urn:afferent:problem:backfill-under-way")),
+        "{problem}"
+    );
+    assert!(problem["detail"].as_str().unwrap().contains(id), "{problem}");
+    for other in [&*asked_at.to_string(), "2024-12-31"] {
+        let (status, run) = world.post(&world.of("/backfills"), wish(other)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{other}: {run}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +99,8 @@ async fn a_run_is_cancelled_and_told_and_reads_no_more() {
     assert!(calls < 20, "{calls} calls for a run that is cancelled");
     let told = world.of_kind("backfill").await;
     assert_eq!(told[0].value_code.as_deref(), Some("cancelled"));
-    let (_, again) = world.post(&world.of("/backfills"), json!({"start_date": "2026-11-20", "services": ["getgoals"]})).await;
+    let (_, again) =
+        world.post(&world.of("/backfills"), json!({"start_date": "2026-11-20", "services": ["getgoals"]})).await;
     let over = ended(&world, again["run"].as_str().unwrap()).await;
     let cancel = world.of(&format!("/backfills/{}/cancel", over["run"].as_str().unwrap()));
     assert_eq!(world.post(&cancel, Value::Null).await.0, StatusCode::CONFLICT, "it is done");

@@ -1,3 +1,6 @@
+use afferent_domain::mark::{Cause, Entry};
+use afferent_domain::service::Service;
+use afferent_store::item::s;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -55,6 +58,60 @@ async fn what_was_announced_and_not_read_makes_it_incomplete() {
     world.rig.stack.resume("fetcher");
     tokio::time::sleep(25 * HOUR).await;
     assert_eq!(asked(&world, &format!("?to={asked_at}")).await["complete"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_that_are_not_read_count_and_services_that_were_not_granted_are_named() {
+    let world = World::swept(556, &[]).await;
+    let asked_at = world.now();
+    let entry = Entry { cause: Cause::Refresh, received: asked_at, window: None };
+    tokio::time::sleep(25 * HOUR).await;
+    let query = format!("?to={asked_at}");
+    let whole = asked(&world, &query).await;
+    assert_eq!(whole["complete"], true, "{whole}");
+    let sentence = whole["sentence"].as_str().unwrap();
+    assert!(sentence.contains("in the services that were granted") && !sentence.contains("Not granted"), "{sentence}");
+
+    world.rig.stack.pause("fetcher");
+    let connections = &world.rig.connections;
+    connections.mark(&world.rig.connection.id, Service::HeartGet, &entry, world.now()).await.unwrap();
+    let answer = asked(&world, &query).await;
+    assert_eq!((&answer["complete"], &answer["why"][0]["service"]), (&json!(false), &json!(Service::HeartGet.name())));
+    assert_eq!(reasons(&answer), ["unread"]);
+
+    world.grant("user.info,user.metrics").await;
+    let sentence = asked(&world, &query).await["sentence"].as_str().unwrap().to_owned();
+    for name in [Service::Getactivity.name(), Service::SleepGetsummary.name()] {
+        assert!(sentence.contains(name), "{name}: {sentence}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_that_the_index_names_and_that_is_gone_hides_none_that_waits() {
+    let world = World::swept(557, &[]).await;
+    world.rig.withings.kill_tokens(world.rig.person.userid);
+    world.post(&world.of("/disconnect"), Value::Null).await;
+    let userid = world.rig.person.userid;
+    for _ in 0..2 {
+        let now = world.now().as_secs();
+        world.rig.post(&format!("userid={userid}&appli=4&startdate={}&enddate={now}", now - 1)).await;
+        tokio::time::sleep(MINUTE).await;
+    }
+    let (waiting, _) = world.rig.tables.notifications.awaiting(&userid.to_string(), None, 10).await.unwrap();
+    assert_eq!(waiting.len(), 2);
+    // It is in the index still, and not in quarantine any more.
+    let update = world
+        .rig
+        .client
+        .update_item()
+        .table_name(world.rig.name("notifications"))
+        .key("notification", s(waiting[0].as_str()))
+        .update_expression("SET #state = :state")
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(":state", s("satisfied"));
+    update.send().await.unwrap();
+    let answer = asked(&world, "").await;
+    assert!(reasons(&answer).contains(&"quarantined"), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]

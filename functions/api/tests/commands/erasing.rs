@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use afferent_domain::backfill::Depth;
 use afferent_domain::erasure::sha256;
+use afferent_domain::id::ErasureId;
 use afferent_domain::secret::Secret;
 use afferent_play::seed::{Consent, Seeder};
+use afferent_store::connections::Connections;
+use afferent_store::item::s;
 use afferent_store::notifications::State;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
@@ -13,8 +16,13 @@ use crate::world::{HOUR, MINUTE, World};
 
 /// The person has data of several kinds. Nothing is swept: what else goes on is not looked at here.
 async fn lived(seed: u64) -> World {
-    let off = ["SweepUpdates", "SweepRecent", "SweepMonth", "SweepEverything"].map(|tier| (tier, "off"));
-    let world = World::with(seed, &off).await;
+    live(World::with(seed, &OFF).await).await
+}
+
+const OFF: [(&str, &str); 4] =
+    [("SweepUpdates", "off"), ("SweepRecent", "off"), ("SweepMonth", "off"), ("SweepEverything", "off")];
+
+async fn live(world: World) -> World {
     for appli in [1, 4, 50] {
         sample::play(&world.rig.withings, &world.rig.person, appli).unwrap();
     }
@@ -50,7 +58,7 @@ async fn all_of(world: &World, table: &str) -> String {
     }
 }
 
-async fn consent(world: &World) -> Consent {
+pub(crate) async fn consent(world: &World) -> Consent {
     let tokens = world.rig.withings.issue_tokens(world.rig.person.userid, None, "").unwrap();
     Consent {
         region: "eu".to_owned(),
@@ -62,7 +70,7 @@ async fn consent(world: &World) -> Consent {
     }
 }
 
-fn seeder(world: &World) -> Seeder {
+pub(crate) fn seeder(world: &World) -> Seeder {
     Seeder::new(&world.rig.stack.rim, &world.rig.stack.template.place.stack).reaching_back(Depth::Days(0))
 }
 
@@ -82,7 +90,10 @@ async fn everything_of_a_person_goes_and_the_receipt_says_so() {
     assert_eq!(world.get(&world.of_user("/completeness")).await.0, StatusCode::NOT_FOUND);
 
     // What comes for the person is as of one who was never here.
-    world.rig.post(&format!("userid={}&appli=4&startdate=1795240000&enddate=1795240001", world.rig.person.userid)).await;
+    world
+        .rig
+        .post(&format!("userid={}&appli=4&startdate=1795240000&enddate=1795240001", world.rig.person.userid))
+        .await;
     tokio::time::sleep(MINUTE).await;
     let userid = world.rig.person.userid.to_string();
     let (waiting, _) = world.rig.tables.notifications.awaiting(&userid, None, 10).await.unwrap();
@@ -99,6 +110,12 @@ async fn everything_of_a_person_goes_and_the_receipt_says_so() {
         assert!(done["erased"][table].as_u64().unwrap() > 0, "{table}: {done}");
     }
     assert!(done["backups_until"].as_str() > done["ended"].as_str());
+    for query in ["reference_id=sample".to_owned(), format!("user={}", world.rig.connection.user)] {
+        let (status, found) = world.get(&format!("/v1/erasures?{query}")).await;
+        assert_eq!((status, &found["erasures"][0]["erasure"]), (StatusCode::OK, &json!(id)), "{query}: {found}");
+    }
+    let (status, again) = world.post(&world.of_user("/erase"), Value::Null).await;
+    assert_eq!((status, &again["erasure"], &again["state"]), (StatusCode::OK, &json!(id), &json!("done")), "{again}");
     for table in ["records", "events", "deliveries"] {
         let all = all_of(&world, table).await;
         for trace in ["body_weight", "blood_pressure", "bed_in"] {
@@ -130,6 +147,9 @@ async fn nobody_is_made_or_connected_again_until_it_is_over() {
     seeder(&world).connect("sample", &consent(&world).await).await.unwrap();
     let (status, _) = world.post(&world.of_user("/erase"), Value::Null).await;
     assert_eq!(status, StatusCode::ACCEPTED);
+    let (_, found) = world.get("/v1/erasures?reference_id=sample").await;
+    assert_eq!(found["erasures"].as_array().unwrap().len(), 2);
+    assert_eq!((&found["erasures"][0]["state"], &found["erasures"][1]["erasure"]), (&json!("running"), &json!(id)));
     let receipt = receipt(&world, &id).await;
     assert_eq!((&receipt["found"]["made_again"], &receipt["found"]["clean"]), (&json!(true), &json!(false)));
 }
@@ -157,7 +177,13 @@ async fn an_account_that_two_users_share_stays_with_the_other() {
 #[tokio::test(start_paused = true)]
 async fn a_withings_that_is_away_for_days_holds_up_no_data_and_the_rest_for_three_days() {
     let world = lived(534).await;
-    let fault = Fault { service: Some("v2/oauth2".to_owned()), action: Some("revoke".to_owned()), count: u32::MAX, after_effect: false, kind: FaultKind::Http(500) };
+    let fault = Fault {
+        service: Some("v2/oauth2".to_owned()),
+        action: Some("revoke".to_owned()),
+        count: u32::MAX,
+        after_effect: false,
+        kind: FaultKind::Http(500),
+    };
     world.rig.withings.fail(fault);
     let id = erasure(&world).await;
     tokio::time::sleep(HOUR).await;
@@ -171,10 +197,10 @@ async fn a_withings_that_is_away_for_days_holds_up_no_data_and_the_rest_for_thre
 
 #[tokio::test(start_paused = true)]
 async fn keepers_that_die_on_the_way_leave_nothing_behind() {
-    for seed in 540..542 {
-        let world = lived(seed).await;
+    for seed in 540..548 {
+        let world = live(World::slow(seed, &OFF).await).await;
         let id = erasure(&world).await;
-        world.rig.stack.functions.crash_sometimes(300, world.rig.stack.dice.clone());
+        world.rig.stack.functions.crash_sometimes(700, world.rig.stack.dice.clone());
         tokio::time::sleep(2 * HOUR).await;
         world.rig.stack.functions.crash_sometimes(0, world.rig.stack.dice.clone());
         tokio::time::sleep(29 * HOUR).await;
@@ -182,6 +208,32 @@ async fn keepers_that_die_on_the_way_leave_nothing_behind() {
         assert_eq!((&done["state"], &done["found"]["clean"]), (&json!("done"), &json!(true)), "seed {seed}: {done}");
         assert_eq!(done["accounts"][0]["consent"], "revoked", "seed {seed}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_a_consent_ended_is_known_although_the_keeper_dies_when_the_connection_is_gone() {
+    let world = live(World::slow(536, &OFF).await).await;
+    let id = erasure(&world).await;
+    while world.rig.connections.get(&world.rig.connection.id).await.unwrap().is_some() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    // What it would still say of its work counts no more, as if it had died.
+    let key = Connections::erasure_key(&ErasureId::from(&*id));
+    let update = world
+        .rig
+        .client
+        .update_item()
+        .table_name(world.rig.name("connections"))
+        .key("owner", s(key.owner.to_string()))
+        .key("item", s(key.duty.to_string()))
+        .update_expression("SET lease_pull = :nobody")
+        .condition_expression("attribute_exists(lease_pull)")
+        .expression_attribute_values(":nobody", s("nobody"));
+    update.send().await.unwrap();
+    tokio::time::sleep(27 * HOUR).await;
+    let done = receipt(&world, &id).await;
+    assert_eq!((&done["state"], &done["found"]["clean"]), (&json!("done"), &json!(true)), "{done}");
+    assert_eq!(done["accounts"][0]["consent"], "revoked");
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,6 +248,10 @@ async fn a_person_without_connections_can_be_erased_and_one_who_is_not_there_can
     }
     for path in ["/v1/erasures/ers_0", "/v1/erasures/x"] {
         assert_eq!(world.get(path).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    for query in ["", "?user=sample", "?user=usr_0&reference_id=sample"] {
+        let (status, problem) = world.get(&format!("/v1/erasures{query}")).await;
+        assert_eq!((status, problem["field"].as_str()), (StatusCode::BAD_REQUEST, Some("user")), "{query}: {problem}");
     }
     let (status, problem) = world.get("/v1/erasures/ers_0?verify=perhaps").await;
     assert_eq!((status, problem["field"].as_str()), (StatusCode::BAD_REQUEST, Some("verify")), "{problem}");

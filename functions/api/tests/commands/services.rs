@@ -21,7 +21,9 @@ async fn a_service_tells_what_announced_it_when_it_was_read_and_what_there_is() 
     assert_eq!((&weight["last_reading"]["result"], &weight["unread"]), (&json!("ok"), &Value::Null));
     assert!(weight["last_success"].as_str() >= Some(&*before.to_string()));
     assert!(weight["last_reading"]["pull"].as_str().unwrap().starts_with("pul_"));
-    assert!(weight["oldest_record"].as_str() <= weight["newest_record"].as_str() && weight["newest_record"].is_string());
+    assert!(
+        weight["oldest_record"].as_str() <= weight["newest_record"].as_str() && weight["newest_record"].is_string()
+    );
     assert!(weight["modified_up_to"].is_string());
     let categories: Vec<u64> =
         weight["subscriptions"].as_array().unwrap().iter().map(|one| one["category"].as_u64().unwrap()).collect();
@@ -36,12 +38,25 @@ async fn a_service_tells_what_announced_it_when_it_was_read_and_what_there_is() 
 #[tokio::test(start_paused = true)]
 async fn a_reading_that_failed_says_why_and_when_it_is_tried_again() {
     let world = World::start(562).await;
-    let fault = Fault { service: None, action: Some("getmeas".to_owned()), count: 100, after_effect: false, kind: FaultKind::Http(500) };
+    let fault = Fault {
+        service: None,
+        action: Some("getmeas".to_owned()),
+        count: 100,
+        after_effect: false,
+        kind: FaultKind::Http(500),
+    };
     world.rig.withings.fail(fault);
-    world.rig.post(&format!("userid={}&appli=1&startdate=1795240000&enddate=1795240001", world.rig.person.userid)).await;
+    world
+        .rig
+        .post(&format!("userid={}&appli=1&startdate=1795240000&enddate=1795240001", world.rig.person.userid))
+        .await;
     tokio::time::sleep(3 * MINUTE).await;
     let weight = service(&world, "getmeas").await;
-    assert_eq!((&weight["last_reading"]["result"], &weight["last_success"]), (&json!("retry"), &Value::Null), "{weight}");
+    assert_eq!(
+        (&weight["last_reading"]["result"], &weight["last_success"]),
+        (&json!("retry"), &Value::Null),
+        "{weight}"
+    );
     assert!(weight["failures"].as_u64().unwrap() > 0);
     assert_eq!(weight["unread"]["causes"], 1);
 }

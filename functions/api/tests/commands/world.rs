@@ -32,8 +32,18 @@ impl World {
     }
 
     pub(crate) async fn with(seed: u64, parameters: &[(&str, &str)]) -> Self {
+        Self::of_latency(seed, parameters, (0, 0)).await
+    }
+
+    /// The same, where AWS takes its time: what crashes does so between two calls.
+    pub(crate) async fn slow(seed: u64, parameters: &[(&str, &str)]) -> Self {
+        Self::of_latency(seed, parameters, (1, 20)).await
+    }
+
+    async fn of_latency(seed: u64, parameters: &[(&str, &str)], aws_latency_ms: (u64, u64)) -> Self {
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let rig = Rig::of(Setup { seed, parameters, ..Setup::default() }, Settings::default()).await;
+        let setup = Setup { seed, parameters, aws_latency_ms, ..Setup::default() };
+        let rig = Rig::of(setup, Settings::default()).await;
         let keys = Keys::new(rig.client.clone(), rig.name("keys"));
         let mut world = Self { rig, key: String::new(), keys };
         world.key = world.key_for("write").await;

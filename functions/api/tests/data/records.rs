@@ -32,7 +32,10 @@ async fn kinds_and_dates_narrow_a_list_and_its_pages_hold_together_what_it_holds
     let stack = Stack::start().await;
     let weights = stack.weigh_ten_times().await;
     stack.pulse(FIRST_MS).await;
-    assert_eq!(ids(&stack.json("records?kind=body_weight,bone_mass&start_date=2026-11-08").await), of(&weights, [9, 8, 7]));
+    assert_eq!(
+        ids(&stack.json("records?kind=body_weight,bone_mass&start_date=2026-11-08").await),
+        of(&weights, [9, 8, 7])
+    );
     let days = "records?kind=body_weight&start_date=2026-11-04&end_date=2026-11-06";
     assert_eq!(ids(&stack.json(days).await), of(&weights, [5, 4, 3]));
     let instants = "records?kind=body_weight&start_date=2026-11-04T07:00:00Z&end_date=2026-11-06T08:00:00%2B01:00";
@@ -136,4 +139,46 @@ async fn a_key_of_one_user_reads_that_user_and_no_other() {
         assert_eq!(stack.get_with(&own, &path, "*/*").await.status, StatusCode::OK, "{path}");
         assert_eq!(stack.get_with(&other, &path, "*/*").await.status, StatusCode::NOT_FOUND, "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_long_once_it_is_escaped_is_a_problem() {
+    let stack = Stack::start().await;
+    let kinds = ["body_weight", "body_height", "bone_mass", "muscle_mass", "vo2_max"];
+    for kind in kinds {
+        let long = |fact: &mut afferent_domain::record::Fact| fact.source.comment = Some("\"".repeat(330_000));
+        stack.put(kind, FIRST_MS, long).await;
+    }
+    let answer = stack.get(&format!("latest?kind={}", kinds.join(","))).await;
+    assert_eq!((answer.status, &*answer.content_type), (StatusCode::INTERNAL_SERVER_ERROR, "application/problem+json"));
+    assert_eq!(answer.json()["type"], "urn:afferent:problem:internal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_fits_into_an_answer_in_every_form() {
+    let stack = Stack::start().await;
+    for number in 0..12 {
+        let long = |fact: &mut afferent_domain::record::Fact| fact.source.comment = Some("\"".repeat(150_000));
+        stack.put("ecg_signal", number, long).await;
+    }
+    for format in ["json", "csv", "ndjson"] {
+        let answer = stack.get(&format!("records?limit=100&format={format}")).await;
+        let bytes = afferent_store::records::escaped_len(&answer.text);
+        assert!(answer.status == StatusCode::OK && bytes < 4_100_000, "{format}: {bytes}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_belongs_to_its_request() {
+    let stack = Stack::start().await;
+    stack.weigh_ten_times().await;
+    let next = stack.json("records?limit=3&kind=body_weight&order=newest").await["next"].as_str().unwrap().to_owned();
+    for other in ["records?kind=body_weight&order=oldest", "records?order=newest", "summaries/body?limit=3"] {
+        assert_eq!(stack.refused(&format!("{other}&cursor={next}")).await, "cursor", "{other}");
+    }
+    let rest = stack.json(&format!("records?order=newest&kind=body_weight&limit=4&cursor={next}")).await;
+    assert_eq!(ids(&rest).len(), 4, "the order of the parameters and the limit are not part of it");
+    let days = stack.json("summaries/body?limit=3").await["next"].as_str().unwrap().to_owned();
+    assert_eq!(stack.refused(&format!("summaries/daily?cursor={days}")).await, "cursor");
+    assert_eq!(stack.refused(&format!("series?kind=body_weight&resolution=1d&cursor={days}")).await, "cursor");
 }

@@ -31,8 +31,8 @@ async fn samples_are_told_one_by_one_or_summed_up() {
     assert_eq!(counts, [&json!(15); 4]);
     assert_eq!(quarters["points"][0]["mean"], json!(60.4667));
     let csv = stack.get("series?kind=heart_rate&resolution=1h&format=csv").await.text;
-    let row = "2026-11-01T07:00:00+00:00,2026-11-01T08:00:00+00:00,60,60,61,60.5,,";
-    assert_eq!(csv, format!("start,end,count,min,max,mean,sum,device_id\r\n{row}\r\n"));
+    let row = "2026-11-01T07:00:00+00:00,2026-11-01T08:00:00+00:00,60,60,61,60.5,,,";
+    assert_eq!(csv, format!("start,end,count,min,max,mean,sum,device_id,model\r\n{row}\r\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,4 +85,32 @@ async fn more_points_than_fit_come_page_by_page() {
     }
     assert_eq!(starts.len(), 6000);
     assert!(starts.windows(2).all(|pair| pair[0].as_str() < pair[1].as_str()));
+}
+
+/// Sixty-five hours that are so long to read that an answer takes five at a time.
+async fn long_hours(stack: &Stack, kind: &str) {
+    for hour in 0..65 {
+        let long = |fact: &mut afferent_domain::record::Fact| fact.value_code = Some("\u{1}".repeat(110_000));
+        stack.put(kind, FIRST_MS + hour * 3_600_000, long).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nothing_matches_ends_after_so_much_and_goes_on() {
+    let stack = Stack::start().await;
+    long_hours(&stack, "steps").await;
+    let first = stack.json("series?kind=steps&device=typo").await;
+    assert_eq!(first["points"], json!([]));
+    let last = stack.json(&format!("series?kind=steps&device=typo&cursor={}", first["next"].as_str().unwrap())).await;
+    assert_eq!((&last["points"], &last["next"]), (&json!([]), &Value::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_of_nothing_end_after_so_much_and_go_on() {
+    let stack = Stack::start().await;
+    long_hours(&stack, "body_weight").await;
+    let first = stack.json("summaries/body").await;
+    assert_eq!(first["summaries"], json!([]));
+    let last = stack.json(&format!("summaries/body?cursor={}", first["next"].as_str().unwrap())).await;
+    assert_eq!((&last["summaries"], &last["next"]), (&json!([]), &Value::Null));
 }

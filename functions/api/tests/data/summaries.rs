@@ -58,7 +58,8 @@ async fn rows_come_day_by_day_in_pages() {
 async fn other_summaries_and_parameters_there_are_none() {
     let stack = Stack::start().await;
     assert_eq!(stack.get("summaries/mood").await.status, StatusCode::NOT_FOUND);
-    for (query, field) in [("limit=367", "limit"), ("cursor=x", "cursor"), ("start_date=x", "start_date"), ("a=b", "a")] {
+    for (query, field) in [("limit=367", "limit"), ("cursor=x", "cursor"), ("start_date=x", "start_date"), ("a=b", "a")]
+    {
         assert_eq!(stack.refused(&format!("summaries/body?{query}")).await, field, "{query}");
     }
 }

@@ -72,18 +72,34 @@ async fn of_two_at_once_one_is_done_and_the_other_is_told_to_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_are_kept_and_failures_of_ours_are_not() {
+async fn what_is_wrong_with_the_request_itself_is_kept_and_what_may_change_is_not() {
     let stack = Stack::start().await;
     let admin = stack.key(&["admin"]).await;
     for again in [None, Some("true")] {
         let refused = stack.post_named(&admin, KEYS, "wrong", &json!({"label": "a", "grants": []})).await;
         assert_eq!((refused.status(), refused.header("idempotency-replayed")), (400, again));
     }
+    for _ in 0..2 {
+        let absent = stack.post_named(&admin, "/v1/notifications/ntf_1/replay", "absent", &Value::Null).await;
+        assert_eq!((absent.status(), absent.header("idempotency-replayed")), (404, None));
+    }
     // As often as the SDK tries.
     stack.simulation.dynamodb.faults().next(Fault::Throttled, "TransactWriteItems", "afferent-keys", 4);
     assert_eq!(stack.post_named(&admin, KEYS, "failed", &wish("a")).await.status(), 503);
     let again = stack.post_named(&admin, KEYS, "failed", &wish("a")).await;
     assert_eq!((again.status(), again.header("idempotency-replayed")), (201, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_and_could_not_be_kept_is_not_done_again() {
+    let stack = Stack::start().await;
+    let admin = stack.key(&["admin"]).await;
+    stack.simulation.dynamodb.faults().next(Fault::Throttled, "UpdateItem", "SET answer", 4);
+    assert_eq!(stack.post_named(&admin, KEYS, "one", &wish("a")).await.status(), 201);
+    stack.sleep(120).await;
+    let again = stack.post_named(&admin, KEYS, "one", &wish("a")).await;
+    assert_eq!((again.status(), again.problem().0.as_str()), (409, "idempotency-answer-not-kept"));
+    assert_eq!(count(&stack, &admin).await, 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,12 +21,14 @@ impl Document {
     fn operation(&self, method: &Method, path: &str) -> &Value {
         let paths = self.0["paths"].as_object().unwrap();
         let fits = |template: &str| {
-            let (given, documented): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), template.split('/').collect());
+            let (given, documented): (Vec<&str>, Vec<&str>) =
+                (path.split('/').collect(), template.split('/').collect());
             given.len() == documented.len()
                 && given.iter().zip(documented).all(|(given, part)| part.starts_with('{') || *given == part)
         };
         let candidates = paths.iter().filter(|(template, _)| fits(template));
-        let (_, item) = candidates.min_by_key(|(template, _)| template.matches('{').count()).expect("a path of the document");
+        let (_, item) =
+            candidates.min_by_key(|(template, _)| template.matches('{').count()).expect("a path of the document");
         &item[method.as_str().to_lowercase()]
     }
 
@@ -47,10 +49,8 @@ impl Document {
         assert!(schema.is_object(), "{case} is not documented as {content_type:?}");
         let whole = json!({"components": self.0["components"], "allOf": [schema]});
         let validator = jsonschema::validator_for(&whole).unwrap();
-        let errors: Vec<String> = validator
-            .iter_errors(&answer.body)
-            .map(|error| format!("{error} at {}", error.instance_path()))
-            .collect();
+        let errors: Vec<String> =
+            validator.iter_errors(&answer.body).map(|error| format!("{error} at {}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{case}: {errors:#?} in {:#}", answer.body);
         self.has_no_other_members(&case, schema, &answer.body);
     }

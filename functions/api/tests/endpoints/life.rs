@@ -15,7 +15,10 @@ async fn an_endpoint_is_registered_its_secret_shown_and_a_test_event_sent_with_t
     assert_eq!(sent.status, StatusCode::ACCEPTED);
     seconds(5).await;
     let seen = stack.verified(&secret);
-    assert_eq!((seen.len(), seen[0].request.headers()["webhook-id"].to_str().unwrap()), (1, sent.body["event"].as_str().unwrap()));
+    assert_eq!(
+        (seen.len(), seen[0].request.headers()["webhook-id"].to_str().unwrap()),
+        (1, sent.body["event"].as_str().unwrap())
+    );
     let delivery = stack.get(&format!("{path}/deliveries/{}", sent.body["event"].as_str().unwrap())).await;
     assert_eq!((&delivery.body["state"], &delivery.body["type"]), (&json!("delivered"), &json!("webhook.test")));
     assert_eq!(delivery.body["attempts"][0]["status"], 200);
@@ -41,7 +44,8 @@ async fn what_an_endpoint_wants_is_changed_and_shown() {
     let shown = stack.get(&path).await;
     assert_eq!((&shown.body["payload"], &shown.body["health"]["breaker"]), (&json!("thin"), &json!("closed")));
     assert!(!shown.body.to_string().contains("t0ken") && !shown.body.to_string().contains("whsec_"));
-    let queue = json!({"queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/health", "policy": "standard-webhooks"});
+    let queue =
+        json!({"queue_url": "https://sqs.eu-west-1.amazonaws.com/123456789012/health", "policy": "standard-webhooks"});
     assert_eq!(stack.post("/v1/endpoints", queue).await.status, StatusCode::CREATED);
 }
 
@@ -71,7 +75,10 @@ async fn what_an_endpoint_missed_while_it_was_disabled_is_counted_and_brought() 
     let stack = Stack::start().await;
     let (path, secret) = stack.endpoint().await;
     let disabled = stack.post(&format!("{path}/disable"), json!({"note": "moving"})).await;
-    assert_eq!((&disabled.body["standing"]["cause"], &disabled.body["standing"]["note"]), (&json!("owner"), &json!("moving")));
+    assert_eq!(
+        (&disabled.body["standing"]["cause"], &disabled.body["standing"]["note"]),
+        (&json!("owner"), &json!("moving"))
+    );
     assert_eq!(stack.poke(&format!("{path}/test")).await.status, StatusCode::CONFLICT);
     stack.record("rec_1").await;
     let enabled = stack.poke(&format!("{path}/enable")).await;
@@ -124,7 +131,10 @@ async fn deliveries_are_listed_shown_cancelled_and_sent_again() {
     assert_eq!(stack.get(&failing).await.body["waits_for"], "schedule");
     assert_eq!(stack.poke(&format!("{failing}/resend")).await.status, StatusCode::CONFLICT);
     assert_eq!(stack.poke(&format!("{failing}/cancel")).await.body["state"], "cancelled");
-    assert_eq!(stack.get(&format!("{path}/deliveries?state=undelivered")).await.body["deliveries"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        stack.get(&format!("{path}/deliveries?state=undelivered")).await.body["deliveries"].as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +142,9 @@ async fn a_deleted_endpoint_is_gone() {
     let stack = Stack::start().await;
     let (path, _) = stack.endpoint().await;
     assert_eq!(stack.delete(&path).await.status, StatusCode::NO_CONTENT);
-    for path in [path.clone(), format!("{path}/secret"), format!("{path}/jobs/job_1"), format!("{path}/deliveries/evt_1")] {
+    for path in
+        [path.clone(), format!("{path}/secret"), format!("{path}/jobs/job_1"), format!("{path}/deliveries/evt_1")]
+    {
         assert_eq!(stack.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(stack.delete(&path).await.status, StatusCode::NOT_FOUND);

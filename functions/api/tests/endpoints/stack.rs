@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use afferent_domain::Timestamp;
 use afferent_domain::grant::{Grant, Grants};
 use afferent_domain::signature::{SigningSecret, verifies};
-use afferent_domain::{Clock as _, Timestamp};
 use afferent_function::Env;
 use afferent_local::network::{Receiver, Seen};
 use afferent_local::{Setup, Simulation};

@@ -27,7 +27,11 @@ async fn what_is_wrong_is_named_with_what_would_be_right() {
         (&format!("{path}/replay"), json!({"since": "2026-01-01T00:00:00Z", "per_minute": 0}), "per_minute"),
     ] {
         let refused = stack.post(place, body.clone()).await;
-        assert_eq!((refused.status, &refused.body["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{place} {body}");
+        assert_eq!(
+            (refused.status, &refused.body["field"]),
+            (StatusCode::BAD_REQUEST, &json!(field)),
+            "{place} {body}"
+        );
         assert!(refused.body["expected"].as_str().is_some_and(|expected| !expected.is_empty()), "{place} {body}");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use afferent_domain::connection::State;
 use afferent_domain::id::UserId;
+use afferent_local::dynamodb::Fault as TableFault;
 use lambda_http::Body;
 use lambda_http::http::{Request, StatusCode};
 use serde_json::json;
@@ -117,6 +118,58 @@ async fn a_partial_grant_connects_unless_what_is_required_is_missing() {
     let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
     assert_eq!(stack.visit_for_json(&callback).await["result"], "connected");
     assert_eq!(stack.connected().await[0].scopes.to_string(), "user.activity,user.info");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_consent_of_who_is_not_connected_is_taken_back_unless_the_account_lives_for_others() {
+    let stack = Stack::start().await;
+    let actions = || stack.withings.calls().into_iter().map(|call| call.action).collect::<Vec<_>>();
+    let granted = BTreeSet::from(["user.info".to_owned()]);
+    stack.withings.configure(|settings| settings.granted_scopes = Some(granted));
+    let required = json!({"reference_id": "a", "required_scopes": ["user.metrics"]});
+    let callback = stack.consent(&stack.invite(&required).await).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "required_scopes_missing");
+    assert_eq!(actions(), ["requesttoken", "getnonce", "revoke"]);
+
+    // Whom the customer has erased while they consented.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let (_, user) = stack.post("/v1/users", &json!({"reference_id": "b"})).await;
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "b"})).await).await;
+    let erase = format!("/v1/users/{}/erase", user["user"].as_str().unwrap());
+    assert_eq!(stack.post(&erase, &json!({})).await.0, StatusCode::ACCEPTED);
+    stack.withings.clear_calls();
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "provider_error");
+    assert_eq!(actions(), ["requesttoken", "getnonce", "revoke"]);
+
+    stack.connect("c").await;
+    stack.withings.clear_calls();
+    let callback = stack.consent(&stack.invite(&required).await).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "required_scopes_missing");
+    assert_eq!(actions(), ["requesttoken"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_scopes_grants_nothing_that_is_required() {
+    let stack = Stack::start().await;
+    stack.withings.configure(|settings| settings.granted_scopes = Some(BTreeSet::new()));
+    let required = json!({"reference_id": "a", "required_scopes": ["user.metrics"]});
+    let callback = stack.consent(&stack.invite(&required).await).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "required_scopes_missing");
+    assert_eq!(stack.connected().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_ends_within_the_function_s_time_however_slow_the_storing_is() {
+    let stack = Stack::slow(300).await;
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "a"})).await).await;
+    stack.simulation.network.set_latency(3_000, 3_000);
+    stack.simulation.dynamodb.faults().next(TableFault::Conflict, "TransactWriteItems", "access_token", 1_000);
+    let began = stack.simulation.clock.now();
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "provider_error");
+    let took = stack.simulation.clock.now().since(began);
+    assert!(took <= Duration::from_secs(14), "the function has 15 s: {took:?}");
+    assert!(took >= Duration::from_secs(12), "it was still at it: {took:?}");
+    assert_eq!(stack.withings.calls().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

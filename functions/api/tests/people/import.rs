@@ -198,6 +198,27 @@ async fn a_second_user_of_an_account_is_refused_where_that_is_the_policy() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_is_being_erased_is_neither_imported_nor_sent_anywhere() {
+    let stack = Stack::start().await;
+    let told = stack.connect("a").await;
+    let (_, link) = stack.post("/v1/link", &json!({"reference_id": "a"})).await;
+    let erase = format!("/v1/users/{}/erase", told["user"].as_str().unwrap());
+    assert_eq!(stack.post(&erase, &json!({})).await.0, StatusCode::ACCEPTED);
+    let outcomes = stack.import(&json!([stack.one("a", stack.userid)])).await;
+    assert_eq!((&outcomes[0]["result"], &outcomes[0]["problem"]["type"]), (&json!("refused"), &json!("erasing")));
+    for path in ["/v1/link", "/v1/connections/authorize", "/v1/users"] {
+        let (status, problem) = stack.post(path, &json!({"reference_id": "a"})).await;
+        assert_eq!(
+            (status, problem["type"].as_str()),
+            (StatusCode::CONFLICT, Some("urn:afferent:problem:erasing")),
+            "{path}"
+        );
+    }
+    let page = stack.visit(link["link_url"].as_str().unwrap()).await;
+    assert_ne!(page.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test(start_paused = true)]
 async fn as_much_of_the_past_is_read_as_the_import_says() {
     for (backfill, days) in [
         (json!(null), Some(90)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use afferent_local::dynamodb::Fault;
 use lambda_http::Body;
 use lambda_http::http::{Request, Response, StatusCode};
 use serde_json::json;
@@ -102,7 +103,7 @@ async fn a_person_may_say_no_on_our_page_and_on_withings() {
     let told = query_of(&location(&answer));
     assert_eq!((told["result"].as_str(), told["reference_id"].as_str()), ("denied", "a"));
     assert_eq!(stack.visit(&url).await.status(), StatusCode::CONFLICT, "that was its one use");
-    assert_eq!(query_of(&location(&stack.choose(&url, "cancel").await))["result"], "token_consumed");
+    assert_eq!(location(&stack.choose(&url, "cancel").await), format!("{BACK}?result=token_consumed"));
 
     let url = stack.link(json!({"reference_id": "a"})).await;
     let page = stack.choose(&url, "cancel").await;
@@ -125,9 +126,9 @@ async fn a_link_dies_after_an_hour_and_another_is_none() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     let page = stack.visit(&url).await;
     assert_eq!(page.status(), StatusCode::GONE);
-    assert!(text_of(&page).contains(&format!("href=\"{BACK}?result=token_expired&amp;reference_id=a\"")));
+    assert!(text_of(&page).contains(&format!("href=\"{BACK}?result=token_expired\"")));
     assert_eq!(stack.choose(&url, "continue").await.status(), StatusCode::GONE);
-    assert_eq!(query_of(&location(&stack.choose(&url, "cancel").await))["result"], "token_expired");
+    assert_eq!(location(&stack.choose(&url, "cancel").await), format!("{BACK}?result=token_expired"));
     let answer = stack.visit(&callback).await;
     assert_eq!(
         query_of(&location(&answer))["result"],
@@ -141,6 +142,66 @@ async fn a_link_dies_after_an_hour_and_another_is_none() {
     }
     let problem = stack.visit_for_json("https://api.example.org/v1/link/lnk_0").await;
     assert_eq!((&problem["result"], &problem["status"]), (&json!("token_expired"), &json!(410)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_continues_in_the_last_minute_has_ten_more_and_not_another_hour() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a"})).await;
+    tokio::time::sleep(Duration::from_secs(3590)).await;
+    let answer = stack.choose(&url, "continue").await;
+    tokio::time::sleep(Duration::from_secs(620)).await;
+    let callback = stack.consent(&location(&answer)).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "token_expired");
+    assert_eq!(stack.connected().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_may_be_continued_twenty_times_and_no_more() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a", "return_url": BACK})).await;
+    let mut last = String::new();
+    for _ in 0..20 {
+        last = stack.go_on(&url).await;
+    }
+    let answer = stack.choose(&url, "continue").await;
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    let html = text_of(&answer);
+    assert!(html.contains(&format!("href=\"{BACK}?result=token_consumed\"")), "{html}");
+    assert_eq!(query_of(&location(&stack.visit(&last).await))["result"], "connected", "who is on the way arrives");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_sees_a_page_where_a_table_is_out_of_reach() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a", "return_url": BACK})).await;
+    let callback = stack.go_on(&url).await;
+    let faults = stack.simulation.dynamodb.faults();
+
+    faults.next(Fault::Failed, "", "-connections", 1_000);
+    for address in [&url, &callback] {
+        let page = stack.visit(address).await;
+        assert_eq!(page.status(), StatusCode::BAD_GATEWAY);
+        assert!(text_of(&page).contains("<html lang=\"en\">"), "{address}");
+        let problem = stack.visit_for_json(address).await;
+        assert_eq!(problem["type"], "urn:afferent:problem:unavailable", "a program is told what it is: {problem}");
+    }
+    for choice in ["continue", "cancel"] {
+        let page = stack.choose(&url, choice).await;
+        assert_eq!(page.status(), StatusCode::BAD_GATEWAY);
+        assert!(text_of(&page).contains("<html"), "{choice}");
+    }
+    faults.clear();
+
+    // As soon as it is known whose link it is, the customer is told.
+    faults.next(Fault::Failed, "TransactWriteItems", "state#", 1_000);
+    let told = query_of(&location(&stack.choose(&url, "continue").await));
+    assert_eq!((told["result"].as_str(), told["reference_id"].as_str()), ("provider_error", "a"));
+    faults.clear();
+    faults.next(Fault::Failed, "UpdateItem", "ended_by", 1_000);
+    let told = query_of(&location(&stack.visit(&callback).await));
+    assert_eq!((told["result"].as_str(), told["reference_id"].as_str()), ("provider_error", "a"));
+    assert_eq!(stack.connected().await, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,6 +226,7 @@ async fn a_link_is_for_a_reference_or_for_a_user_that_is_there() {
         (json!({"reference_id": "a", "scopes": ["user.everything"]}), "scopes[0]"),
         (json!({"reference_id": "a", "scopes": ["user.info"], "required_scopes": ["user.metrics"]}), "required_scopes"),
         (json!({"reference_id": "a", "return_url": "https://evil.example.org/"}), "return_url"),
+        (json!({"reference_id": "a", "return_url": format!("{BACK}?name=Jürgen")}), "return_url"),
         (json!({"reference_id": "a", "language": "tlh"}), "language"),
         (json!({"reference_id": "a", "colour": "red"}), "colour"),
     ] {

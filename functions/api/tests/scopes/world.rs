@@ -132,6 +132,15 @@ impl World {
         Texts(texts)
     }
 
+    /// A key to these users.
+    pub async fn key_to(&self, users: &[&str]) -> String {
+        let keys = Keys::new(afferent_store::client(&self.simulation.rim.aws), self.name("keys"));
+        let grants = Grants::new(users.iter().map(|user| format!("user:{user}").parse().unwrap()));
+        let now = self.simulation.clock.now();
+        let (_, text) = keys.create(&NewKey::new("ours", grants), now, &*self.simulation.dice).await.unwrap();
+        text.reveal().to_owned()
+    }
+
     pub async fn ask(&self, method: &str, path: &str, key: Option<&str>) -> Seen {
         let mut request = Request::builder()
             .method(method.parse::<Method>().unwrap())

@@ -35,8 +35,7 @@ impl Keeper {
             return Ok(());
         };
         let mut erasure = read_erasure(id, &item)?;
-        self.adopt(&mut erasure).await?;
-        let outcome = self.go_on(&mut erasure, until).await;
+        let outcome = self.go_on(&mut erasure, &holder, until).await;
         // What was counted stays counted, also if something failed.
         let due = match &outcome {
             Ok(due) => due.unwrap_or(now),
@@ -73,13 +72,28 @@ impl Keeper {
     }
 
     /// When it is to be gone on with; `None` when it is over.
-    async fn go_on(&self, erasure: &mut Erasure, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    async fn go_on(
+        &self,
+        erasure: &mut Erasure,
+        holder: &PullId,
+        until: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut kept = erasure.links.clone();
+        self.adopt(erasure).await?;
         while !erasure.is_done() {
             let now = self.clock.now();
             if now >= until {
                 return Ok(Some(now));
             }
-            if let Some(due) = self.withings(erasure, now).await? {
+            let wait = self.withings(erasure, now).await?;
+            // Before anything goes: how a connection ended is found nowhere once it is gone.
+            if erasure.links != kept {
+                if !self.connections.keep_erasure(erasure, holder).await? {
+                    return Ok(Some(now));
+                }
+                kept.clone_from(&erasure.links);
+            }
+            if let Some(due) = wait {
                 return Ok(Some(due));
             }
             let pass = erasure.pass;

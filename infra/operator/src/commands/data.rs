@@ -1,5 +1,6 @@
 //! Reading at Withings, and what was read.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,6 @@ use serde_json::json;
 
 use super::Asked;
 use crate::client::{Client, json as read, query, segment};
-use crate::output::Form;
 use crate::{Failure, Tool};
 
 /// How often a run is looked at.
@@ -95,15 +95,36 @@ pub(super) async fn completeness(
 
 /// Joins the pages of an export. The lines go into the file as they came: no number is read and written again.
 pub(super) async fn export(tool: &mut Tool, asked: &Asked, user: &str, to: &Path) -> Result<(), Failure> {
-    let client = asked.client(tool)?;
     let path = format!("/v1/users/{}/export", segment(user)?);
-    // Beside it until it is whole, so that what has the name is never a part.
-    let part = to.with_added_extension("part");
-    let taken = |error: std::io::Error| Failure::new(format!("{} cannot be written: {error}", to.display()));
     if to.exists() {
         return Err(Failure::new(format!("{} is there already: name a new file", to.display())));
     }
+    // Beside it until it is whole, so that what has the name is never a part.
+    let part = to.with_added_extension("part");
+    let taken = |error: std::io::Error| Failure::new(format!("{} cannot be written: {error}", part.display()));
     let mut file = new_file(&part).map_err(taken)?;
+    let written = pages(tool, &asked.client(tool)?, &path, &mut file, &taken).await;
+    drop(file);
+    let lines = match written {
+        Ok(lines) => lines,
+        Err(failure) => {
+            // A part is of no use: the next export begins anew.
+            drop(std::fs::remove_file(&part));
+            return Err(failure);
+        }
+    };
+    std::fs::rename(&part, to).map_err(taken)?;
+    tool.show(asked.form, &json!({"user": user, "file": to, "lines": lines}).to_string())
+}
+
+/// Writes all pages; how many lines they had.
+async fn pages(
+    tool: &Tool,
+    client: &Client<'_>,
+    path: &str,
+    file: &mut File,
+    taken: &impl Fn(std::io::Error) -> Failure,
+) -> Result<u64, Failure> {
     let bar = tool.bar("lines", None);
     let (mut cursor, mut lines) = (None, 0_u64);
     loop {
@@ -115,17 +136,9 @@ pub(super) async fn export(tool: &mut Tool, asked: &Asked, user: &str, to: &Path
         bar.more(count);
         cursor = end;
         if cursor.is_none() {
-            break;
+            file.sync_all().map_err(taken)?;
+            return Ok(lines);
         }
-    }
-    file.sync_all().map_err(taken)?;
-    drop(file);
-    std::fs::rename(&part, to).map_err(taken)?;
-    drop((bar, client));
-    let told = json!({"user": user, "file": to, "lines": lines});
-    match asked.form {
-        Form::Json => tool.show(Form::Json, &told.to_string()),
-        Form::People => tool.show(Form::People, &told.to_string()),
     }
 }
 
@@ -142,7 +155,7 @@ fn split(page: &str) -> Result<(&str, Option<String>), Failure> {
 }
 
 /// A file that is not there yet and that nobody else may read.
-pub(super) fn new_file(path: &Path) -> std::io::Result<std::fs::File> {
+pub(super) fn new_file(path: &Path) -> std::io::Result<File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

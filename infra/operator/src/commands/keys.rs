@@ -2,13 +2,13 @@
 
 use afferent_domain::Timestamp;
 use afferent_domain::grant::{Grant, Grants};
-use afferent_store::keys::audit::Entry;
 use afferent_store::keys::{Keys as Table, NewKey, PER_MINUTE};
 use serde_json::{Value, json};
 
 use super::{Asked, all};
 use crate::cli::Keys;
 use crate::client::segment;
+use crate::cloud::Act;
 use crate::{Failure, Tool};
 
 pub(super) async fn keys(tool: &mut Tool, asked: &Asked, keys: Keys) -> Result<(), Failure> {
@@ -54,20 +54,9 @@ async fn plant(tool: &Tool, wish: &Value, stack: &str, endpoint_url: Option<&str
     let table = Table::new(client, format!("{stack}-keys"));
     let failed =
         |error: afferent_store::StoreError| Failure::new(format!("the table {stack}-keys cannot be written: {error}"));
-    let entry = Entry {
-        id: Entry::draw(now, &*tool.dice),
-        at: now,
-        key: None,
-        label: "afferent keys create --stack".to_owned(),
-        method: "POST".to_owned(),
-        route: "/v1/keys".to_owned(),
-        ids: std::collections::BTreeMap::default(),
-        request: String::new(),
-        end: None,
-    };
-    table.begin_entry(&entry).await.map_err(failed)?;
+    let act = Act::begin(tool, &table, "afferent keys create --stack", "POST", "/v1/keys").await?;
     let (key, text) = table.create(&new, now, &*tool.dice).await.map_err(failed)?;
-    table.end_entry(&entry, 201, tool.clock.now()).await.map_err(failed)?;
+    act.end(tool, 201).await;
     let grants: Vec<String> = key.grants.iter().map(Grant::to_string).collect();
     Ok(json!({
         "key": key.id, "label": key.label, "grants": grants, "return_urls": key.return_urls, "rate": key.per_minute,

@@ -9,6 +9,7 @@ use afferent_domain::connection::State;
 use afferent_gate::Connector;
 use afferent_secrets::Seals;
 use afferent_store::connections::Connections as Table;
+use afferent_store::keys::Keys;
 use afferent_store::records::Records;
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use super::data::new_file;
 use super::{Asked, all};
 use crate::cli::{Connections, StackArgs, Users};
 use crate::client::{json as read, query, segment};
+use crate::cloud::Act;
 use crate::{Failure, Tool};
 
 pub(super) async fn users(tool: &mut Tool, asked: &Asked, users: Users) -> Result<(), Failure> {
@@ -90,6 +92,8 @@ async fn export(tool: &mut Tool, asked: &Asked, to: &Path, yes: bool, stack: &St
         dice: Arc::clone(&tool.dice),
     };
     let mut file = new_file(to).map_err(|error| Failure::new(format!("{} cannot be made: {error}", to.display())))?;
+    let acts = Keys::new(afferent_store::client(&aws), name("keys"));
+    let act = Act::begin(tool, &acts, "afferent connections export", "GET", "/v1/connections").await?;
     let bar = tool.bar("connections", None);
     let (mut after, mut count) = (None, 0_u64);
     loop {
@@ -98,11 +102,17 @@ async fn export(tool: &mut Tool, asked: &Asked, to: &Path, yes: bool, stack: &St
             let pair = connector.export_pair(&seals, &connection.account).await.map_err(|error| failed(&error))?;
             let user = connector.connections.user(&connection.user).await.map_err(|error| failed(&error))?;
             let (Some(pair), Some(user)) = (pair, user) else { continue };
+            let userid: u64 = connection.account.userid.parse().map_err(|_| failed(&"a userid is no number"))?;
             let mut entry = json!({
-                "reference_id": user.reference, "userid": connection.account.userid, "region": connection.account.region,
-                "access_token": pair.access_token.reveal(), "refresh_token": pair.refresh_token.reveal(),
-                "expires_in": pair.expires.since(tool.clock.now()).as_secs(), "backfill": "none",
+                "reference_id": user.reference, "userid": userid, "region": connection.account.region,
+                "refresh_token": pair.refresh_token.reveal(), "backfill": "none",
             });
+            // Not one that is dead, nor where a pair was brought without one and not refreshed since.
+            let left = pair.expires.since(tool.clock.now()).as_secs();
+            if left > 0 && !pair.access_token.reveal().is_empty() {
+                entry["access_token"] = json!(pair.access_token.reveal());
+                entry["expires_in"] = json!(left);
+            }
             if !connection.scopes.is_unknown() {
                 entry["scopes"] = json!(connection.scopes.names().collect::<Vec<_>>());
             }
@@ -120,6 +130,7 @@ async fn export(tool: &mut Tool, asked: &Asked, to: &Path, yes: bool, stack: &St
     }
     file.sync_all()?;
     drop(bar);
+    act.end(tool, 200).await;
     tool.show(asked.form, &json!({"file": to, "connections": count}).to_string())
 }
 

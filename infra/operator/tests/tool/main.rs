@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use afferent_local::{FRONT_HOST, Setup};
 use afferent_operator::{Cli, Failure, Tool};
+use bytes::Bytes;
 use clap::Parser as _;
+use http::Request;
 use serde_json::{Value, json};
 use stack_tests::Rig;
 use withings_simulator::Notify;
@@ -85,6 +87,14 @@ impl Operator {
         let (text, ended) = self.run(&[words, &["--json"]].concat()).await;
         ended.unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Asks the API itself, for what has no command.
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let request = Request::post(format!("https://{FRONT_HOST}{path}"));
+        let request = request.header("authorization", format!("Bearer {}", self.key));
+        let answer = self.rig.stack.request(request.body(Bytes::from(body.to_string())).unwrap()).await;
+        serde_json::from_slice(answer.body()).unwrap()
     }
 
     async fn refused(&self, words: &[&str]) -> String {

@@ -72,6 +72,14 @@ async fn what_cannot_be_undone_is_only_done_when_it_is_meant() {
     let entry: Value = serde_json::from_str(std::fs::read_to_string(&to).unwrap().trim()).unwrap();
     assert_eq!((&entry["reference_id"], &entry["backfill"]), (&json!("sample"), &json!("none")));
     assert!(entry["refresh_token"].as_str().is_some_and(|token| !token.is_empty()));
+    let mut moved = entry.clone();
+    moved["reference_id"] = json!("moved");
+    let imported = operator.post("/v1/connections/import", &json!({"connections": [entry, moved]})).await;
+    let results = [&imported["connections"][0]["result"], &imported["connections"][1]["result"]];
+    assert_eq!(results, ["already", "imported"], "what was written is what an import takes: {imported}");
+    let audit = operator.json(&["audit"]).await;
+    let noted = audit["entries"].as_array().unwrap().iter().any(|one| one["label"] == "afferent connections export");
+    assert!(noted, "{audit}");
     assert_eq!(operator.json(&["disconnect", &connection]).await["connection"], json!(connection));
     let erasure = operator.json(&["erase", &user, "--yes"]).await;
     let receipt = operator.json(&["erasure", erasure["erasure"].as_str().unwrap(), "--verify"]).await;

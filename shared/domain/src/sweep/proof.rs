@@ -30,6 +30,8 @@ pub struct Case {
     pub state: State,
     /// The services that the person granted and that are swept.
     pub services: Vec<Evidence>,
+    /// Granted services that no sweep reads, with something to read: when the oldest of it came.
+    pub unread: Vec<(Service, Timestamp)>,
     /// When the oldest notification came that waits for the person in quarantine.
     pub quarantined: Option<Timestamp>,
 }
@@ -115,6 +117,7 @@ pub fn judge(cases: &[Case], from: i64, to: Timestamp) -> Verdict {
         }
         let unread = |evidence: &Evidence| Some(Why::Unread(evidence.service, evidence.unread.filter(|at| *at <= to)?));
         why.extend(case.services.iter().filter_map(unread));
+        why.extend(case.unread.iter().filter(|(_, at)| *at <= to).map(|(service, at)| Why::Unread(*service, *at)));
         why.extend(case.quarantined.filter(|at| *at <= to).map(Why::Quarantined));
     }
     let of = |list: fn(&Completeness) -> &[Completed]| {
@@ -165,7 +168,7 @@ mod tests {
     }
 
     fn case(services: Vec<Evidence>) -> Case {
-        Case { state: State::Connected, services, quarantined: None }
+        Case { state: State::Connected, services, unread: Vec::new(), quarantined: None }
     }
 
     #[test]
@@ -193,6 +196,9 @@ mod tests {
         let unread = |at| Evidence { unread: Some(Timestamp::from_secs(at)), ..whole() };
         assert!(!judge(&[case(vec![unread(1_000)])], 0, END).complete);
         assert!(judge(&[case(vec![unread(1_001)])], 0, END).complete);
+        let signals = |at| Case { unread: vec![(Service::HeartGet, Timestamp::from_secs(at))], ..case(vec![whole()]) };
+        assert_eq!(judge(&[signals(1_000)], 0, END).why, [Why::Unread(Service::HeartGet, END)]);
+        assert!(judge(&[signals(1_001)], 0, END).complete);
         let quarantined = |at| Case { quarantined: Some(Timestamp::from_secs(at)), ..case(vec![whole()]) };
         assert_eq!(judge(&[quarantined(1_000)], 0, END).why, [Why::Quarantined(END)]);
         assert!(judge(&[quarantined(1_001)], 0, END).complete);

@@ -115,6 +115,41 @@ async fn two_users_of_one_account_have_connections_of_their_own_and_one_chain_of
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_shares_an_account_has_the_scopes_of_its_newest_consent() {
+    let bench = Bench::start(1).await;
+    let (connector, seals) = (bench.connector(), bench.seals());
+    let consent = |reference: &str, scopes: &[&str]| {
+        let scopes = Scopes::new(scopes.iter().copied());
+        afferent_gate::Consent { scopes, ..bench.consent(reference, 3 * HOUR) }
+    };
+    let one =
+        connector.connect_within(PATIENCE, &seals, &consent("one", &["user.info", "user.activity"])).await.unwrap();
+    let stored = async |connection: &Connection| {
+        let own = bench.connections.get(&connection.id).await.unwrap().unwrap();
+        let of_account = bench.connections.of_account(&connection.account).await.unwrap();
+        assert!(of_account.contains(&own), "both copies say the same");
+        own
+    };
+
+    let two = connector.connect_within(PATIENCE, &seals, &consent("two", &["user.info"])).await.unwrap();
+    let fewer = stored(&one).await;
+    assert_eq!((fewer.scopes.to_string().as_str(), fewer.followed_up), ("user.info", true));
+
+    // Nor does a consent that connects nobody leave what it took away.
+    tokio::time::sleep(HOUR).await;
+    connector.keep_pair(&seals, &consent("three", &["user.metrics"])).await.unwrap();
+    for connection in [&one, &two] {
+        let other = stored(connection).await;
+        assert_eq!(other.scopes.to_string(), "user.metrics");
+        assert!(!other.followed_up, "what it was not granted before is to be read");
+    }
+
+    bench.connections.set_state(&stored(&two).await, State::Disconnected).await.unwrap();
+    connector.connect_within(PATIENCE, &seals, &consent("one", &["user.info"])).await.unwrap();
+    assert_eq!(stored(&two).await.scopes.to_string(), "user.metrics", "who does not live has no consent");
+}
+
+#[tokio::test(start_paused = true)]
 async fn connecting_stores_all_or_nothing_and_what_a_crash_left_undone_is_done_by_care() {
     let bench = Bench::start(1).await;
     let consent = bench.consent("person", 3 * HOUR);

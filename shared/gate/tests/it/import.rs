@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use afferent_domain::budget::Lane;
 use afferent_domain::connection::State;
+use afferent_domain::secret::Secret;
 use afferent_gate::{History, Imported};
 use afferent_local::dynamodb::Fault;
 use afferent_store::connections::Connection;
-use withings_simulator::Settings;
+use withings_simulator::{NewUser, Settings};
 
 use crate::bench::{Bench, HOUR, MINUTE};
 
@@ -44,6 +45,25 @@ async fn a_pair_that_is_no_good_ends_the_connection_as_any_dead_one_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pair_of_another_person_is_never_used_after_its_refresh() {
+    let bench = Bench::start(1).await;
+    let another = bench.withings.create_user(NewUser::default()).unwrap();
+    let pair = bench.withings.issue_tokens(another, None, "").unwrap();
+    // Two lines of a file that were mixed up.
+    let mut consent = bench.consent("person", Duration::ZERO);
+    consent.access_token = Secret::new(pair.access_token);
+    consent.refresh_token = Secret::new(pair.refresh_token);
+    bench.connector().import(&bench.seals(), &consent, None).await.unwrap();
+    for _ in 0..2 {
+        let refused = bench.call(&bench.process(), MINUTE).await;
+        assert!(matches!(refused, Err(afferent_gate::CallError::Reauthorise)), "{refused:?}");
+    }
+    assert!(bench.connections.tokens(&bench.account()).await.unwrap().unwrap().dead);
+    assert!(bench.wire.sent().iter().all(|sent| sent.bearer.is_none()), "nobody's data was asked for");
+    assert_eq!(bench.wire.refreshes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_imports_of_one_account_at_once_one_brings_the_pair() {
     for seed in 0..10 {
         let bench = Bench::of(seed, Settings::default(), (1, 40)).await;
@@ -71,7 +91,8 @@ async fn importing_stores_all_or_nothing_and_meets_other_writers() {
     bench.stack.dynamodb.faults().clear();
     bench.stack.dynamodb.faults().next(Fault::Conflict, "TransactWriteItems", "", 3);
     let connection = connected(bench.connector().import(&bench.seals(), &consent, None).await.unwrap());
-    assert_eq!(bench.connections.of_user(&connection.user).await.unwrap(), [connection.clone()]);
+    let known = bench.connections.of_user(&connection.user).await.unwrap();
+    assert_eq!(known.iter().collect::<Vec<_>>(), [&connection]);
     assert_eq!(bench.connections.all(None, 10).await.unwrap(), (vec![connection], None));
 }
 

@@ -10,7 +10,7 @@ use afferent_domain::Timestamp;
 use afferent_domain::connection::State;
 use afferent_domain::duty::Duty;
 use afferent_domain::erasure::{Counts, Erasure, Left, Link, Part};
-use afferent_domain::id::{ConnectionId, ErasureId, UserId};
+use afferent_domain::id::{ConnectionId, ErasureId, PullId, UserId};
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
 
 use crate::StoreError;
@@ -24,6 +24,11 @@ const OPERATION: &str = "TransactWriteItems";
 
 /// Those who are being erased.
 const ERASING: &str = "_erasing";
+
+/// The owner of the pointers to a user's erasures; each is named by the erasure's id.
+fn erased(user: &UserId) -> String {
+    format!("erased#{user}")
+}
 
 /// What came of asking for an erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +75,10 @@ impl Connections {
                 .map(|put| TransactWriteItem::builder().put(put).build())
                 .map_err(StoreError::unbuilt(OPERATION))
         };
-        let writes = vec![put(guard)?, put(duty)?];
+        let pointer: Item = [("owner", s(erased(&erasure.user))), ("item", s(erasure.id.as_str()))]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+        let writes = vec![put(guard)?, put(duty)?, put(pointer)?];
         if self.transact(writes).await?.is_some() {
             return Ok(Begun::Now);
         }
@@ -121,6 +129,53 @@ impl Connections {
         item.as_ref().map(|item| read_erasure(id, item)).transpose()
     }
 
+    /// The newest `most` erasures of a user, the newest first. They are found when the user is gone.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is not one of ours.
+    pub async fn erasures(&self, user: &UserId, most: u16) -> Result<Vec<Erasure>, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", s(erased(user)))
+            // The ids are in the order of time.
+            .scan_index_forward(false)
+            .limit(i32::from(most.max(1)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::failed("Query"))?;
+        let mut erasures = Vec::new();
+        for item in page.items() {
+            let id = ErasureId::from(Reading::new(TABLE, item).text("item")?);
+            erasures.extend(self.erasure(&id).await?);
+        }
+        Ok(erasures)
+    }
+
+    /// Keeps how far an erasure is while `holder` works on it. `false`, and nothing kept, if somebody else does by now.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn keep_erasure(&self, erasure: &Erasure, holder: &PullId) -> Result<bool, StoreError> {
+        let key = Self::erasure_key(&erasure.id);
+        let mut update = self
+            .update(&key.owner.to_string(), &key.duty.to_string())
+            .condition_expression("lease_pull = :holder")
+            .expression_attribute_values(":holder", s(holder.as_str()));
+        let mut sets = Vec::new();
+        for (place, (name, value)) in erasure_attributes(erasure).into_iter().enumerate() {
+            sets.push(format!("#k{place} = :v{place}"));
+            update = update
+                .expression_attribute_names(format!("#k{place}"), name)
+                .expression_attribute_values(format!(":v{place}"), value);
+        }
+        Self::unless_refused(update.update_expression(format!("SET {}", sets.join(", ")))).await
+    }
+
     /// The person may be made and connected again.
     ///
     /// # Errors
@@ -133,25 +188,36 @@ impl Connections {
     /// if the person connected again since it was read.
     ///
     /// # Errors
-    /// DynamoDB fails; then it is to be done again.
+    /// DynamoDB fails; then nothing is changed.
     pub async fn begin_disconnect(&self, connection: &Connection, now: Timestamp) -> Result<Option<Ended>, StoreError> {
-        // First, because notifications are put away from then on, and whoever dies in between does it again.
-        if !self.set_state(connection, State::Disconnected).await? {
-            return Ok(None);
-        }
         let key = DutyKey { owner: Owner::Connection(connection.id.clone()), duty: Duty::Disconnect };
-        if connection.state != State::Disconnected {
-            let update = self
-                .update(&format!("connection#{}", connection.id), "connection")
-                .update_expression("REMOVE consent")
-                .condition_expression("connected_ms = :connected")
-                .expression_attribute_values(":connected", n(connection.connected.as_millis()));
-            Self::unless_refused(update).await?;
-        } else if self.left(&connection.id).await?.is_some() {
-            return Ok(Some(Ended::Over));
+        if connection.state == State::Disconnected {
+            if !self.set_state(connection, State::Disconnected).await? {
+                return Ok(None);
+            }
+            if self.left(&connection.id).await?.is_some() {
+                return Ok(Some(Ended::Over));
+            }
+            self.add_duty(&key, now, Vec::new()).await?;
+            return Ok(Some(Ended::UnderWay(key)));
         }
-        self.add_duty(&key, now, Vec::new()).await?;
-        Ok(Some(Ended::UnderWay(key)))
+        let (account, own) = (connection.account.to_string(), key.owner.to_string());
+        let ends = |owner: &str, item: &str| {
+            let values =
+                vec![(":state", s(State::Disconnected.name())), (":connected", n(connection.connected.as_millis()))];
+            let expression = "SET #state = :state REMOVE consent";
+            self.write_if(Some("connected_ms = :connected"), owner, item, expression, values)
+        };
+        // All or nothing: a connection that has ended here and whose consent nobody ends would keep it for ever. The lease
+        // is taken away, because whoever holds it began before this.
+        let duty = self.write(
+            &own,
+            &key.duty.to_string(),
+            "SET due_ms = :now, due_shard = :shard REMOVE lease_pull, lease_ms, fed_ms",
+            vec![(":now", n(now.as_millis())), (":shard", s(key.duty.family().shard(&own)))],
+        )?;
+        let writes = vec![ends(&account, &own)?, ends(&own, "connection")?, duty];
+        Ok(self.transact(writes).await?.map(|()| Ended::UnderWay(key)))
     }
 
     /// Notes how a connection's consent ended at Withings.

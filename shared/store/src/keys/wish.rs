@@ -85,7 +85,8 @@ fn address(url: &str) -> bool {
         (None, Some(rest)) => local(&host_of(rest)),
         _ => false,
     };
-    let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '\\' | '"' | '<' | '>');
+    // A header holds visible ASCII and nothing else.
+    let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#' | '@' | '\\' | '"' | '<' | '>');
     placed && url.len() <= ADDRESS && !url.contains(odd)
 }
 
@@ -132,6 +133,7 @@ mod tests {
             "https://a.example/#f",
             "https://user@a.example/",
             "https://a.example/ b",
+            "https://a.example/ü",
             "http://localhost.example/",
             "",
         ] {

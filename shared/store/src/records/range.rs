@@ -19,8 +19,14 @@ use crate::item::{Item, n, s};
 /// How many records one page looks at, whatever it keeps of them.
 pub const LOOKS: usize = 5_000;
 
-/// How many bytes of records one page may hold; the first record always fits. (Lambda: 6 MB in an answer.)
+/// The index that has whole records.
+const BY_KIND: &str = "by_kind";
+
+/// How many bytes of records, by [`escaped_len`] of their JSON, one page may hold; the first record always fits.
 pub const PAGE_BYTES: usize = 4_000_000;
+
+/// How many bytes of records one page looks at, whatever it keeps of them.
+pub const LOOK_BYTES: usize = 16_000_000;
 
 /// How many records an index without their contents is asked ahead of what is kept.
 const WAVE: usize = 50;
@@ -30,6 +36,18 @@ const LARGEST_QUERY: usize = 1_000;
 
 /// `source.service` of records that no service of Withings brought: notifications that are data, and our own.
 const OTHERS: [&str; 2] = ["notify", "afferent"];
+
+/// How many bytes a text takes in an answer: Lambda takes the whole answer as a JSON string, in which every quotation mark is
+/// two bytes, a line break two and another control character six.
+#[must_use]
+pub fn escaped_len(text: &str) -> usize {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0x00..0x20 => 6,
+        _ => 1,
+    });
+    bytes.sum()
+}
 
 /// Which records are wanted.
 #[derive(Clone, Debug)]
@@ -50,7 +68,32 @@ pub struct Range<'a> {
     pub limit: usize,
     /// Whether retracted ones are among them.
     pub retracted: bool,
+    /// Whether it is enough to have what a view is made of: values, times, device. Then codes, raw pairs, the digest and what
+    /// brought the record are not read, and blank in what comes: such a record must never be stored. Only where kinds are named.
+    pub lean: bool,
 }
+
+/// What a lean record has, by the names of the expression below.
+const LEAN: &str = "#record, rev, #status, #kind, #category, #value, #unit, value_code, components, #series, effective, \
+     effective_ms, tz, local_date, body_site, #method, #source.#provider, #source.#service, #source.device_id, \
+     #source.#model, #source.model_id, #source.attribution, #connection, v";
+
+/// The names in it that DynamoDB may keep for itself.
+const LEAN_NAMES: [&str; 13] = [
+    "record",
+    "status",
+    "kind",
+    "category",
+    "value",
+    "unit",
+    "series",
+    "method",
+    "source",
+    "provider",
+    "service",
+    "model",
+    "connection",
+];
 
 impl<'a> Range<'a> {
     /// All that the user has and that is not retracted, the newest first, 25 at most.
@@ -65,7 +108,21 @@ impl<'a> Range<'a> {
             after: None,
             limit: 25,
             retracted: false,
+            lean: false,
         }
+    }
+
+    /// Fills the blanks of a lean item, so that it reads as a record.
+    fn fill(&self, mut item: Item) -> Item {
+        for blank in ["digest", "user_kind", "user_service", "change_bucket"] {
+            item.insert(blank.to_owned(), s(""));
+        }
+        for never in ["ingested_ms", "changed_ms"] {
+            item.insert(never.to_owned(), n(0));
+        }
+        item.insert("user".to_owned(), s(self.user.as_str()));
+        item.insert("synckind".to_owned(), s("live"));
+        item
     }
 
     fn order(&self, one: (i64, &RecordId), other: (i64, &RecordId)) -> Ordering {
@@ -90,7 +147,7 @@ pub struct Found {
     /// The records, in their order.
     pub records: Vec<Record>,
     /// Where the next page goes on, if there may be more. A page with room left has one too if it looked at [`LOOKS`]
-    /// records or holds [`PAGE_BYTES`].
+    /// records or [`LOOK_BYTES`] of them, or holds [`PAGE_BYTES`].
     pub next: Option<After>,
 }
 
@@ -136,11 +193,11 @@ impl Records {
         let mut found = Found::default();
         let Some(span) = asked.span() else { return Ok(found) };
         let mut streams = streams(asked);
-        let (mut looks, mut bytes) = (0, 0);
+        let (mut looks, mut looked_bytes, mut bytes) = (0, 0, 0);
         let mut last = None;
-        while found.records.len() < asked.limit && looks < LOOKS && bytes < PAGE_BYTES {
+        while found.records.len() < asked.limit && looks < LOOKS && looked_bytes < LOOK_BYTES && bytes < PAGE_BYTES {
             let wave = WAVE.min(asked.limit - found.records.len());
-            let mut entries = Vec::new();
+            let (mut entries, mut behind) = (Vec::new(), None);
             while entries.len() < wave && looks < LOOKS {
                 self.fill(asked, span, &mut streams).await?;
                 let Some(entry) = pop(asked, &mut streams) else { break };
@@ -151,15 +208,15 @@ impl Records {
                 }
                 looks += 1;
                 if entry.retracted && !asked.retracted {
-                    last = Some(After { record: entry.record, effective_ms: entry.effective_ms });
+                    behind = Some(After { record: entry.record, effective_ms: entry.effective_ms });
                     continue;
                 }
+                behind = None;
                 entries.push(entry);
             }
-            if entries.is_empty() {
-                break;
-            }
+            let none = entries.is_empty();
             for (place, record) in self.whole(asked.user, entries).await? {
+                looked_bytes += record.as_ref().map_or(0, |(_, size)| *size);
                 if let Some((record, size)) = record.filter(|(record, _)| wanted(asked, record) && keep(record)) {
                     if bytes > 0 && bytes + size > PAGE_BYTES {
                         found.next = last;
@@ -169,6 +226,11 @@ impl Records {
                     found.records.push(record);
                 }
                 last = Some(place);
+            }
+            // Only now is all that lies before it on a page.
+            last = behind.or(last);
+            if none {
+                break;
             }
         }
         let more = streams.iter().any(|stream| !stream.done || !stream.ahead.is_empty());
@@ -204,9 +266,15 @@ impl Records {
     }
 
     async fn read_on(&self, asked: &Range<'_>, span: (i64, i64), stream: &mut Stream) -> Result<(), StoreError> {
-        let answer = self
-            .client
-            .query()
+        let lean = asked.lean && stream.index == BY_KIND;
+        let mut query = self.client.query();
+        if lean {
+            query = query.projection_expression(LEAN);
+            for name in LEAN_NAMES {
+                query = query.expression_attribute_names(format!("#{name}"), name);
+            }
+        }
+        let answer = query
             .table_name(&self.table)
             .index_name(stream.index)
             .key_condition_expression("#key = :key AND effective_ms BETWEEN :from AND :to")
@@ -220,8 +288,9 @@ impl Records {
             .send()
             .await
             .map_err(StoreError::failed("Query"))?;
-        for item in answer.items() {
-            stream.ahead.push_back(entry(stream.index, item)?);
+        for item in answer.items.unwrap_or_default() {
+            let item = if lean { asked.fill(item) } else { item };
+            stream.ahead.push_back(entry(stream.index, &item)?);
         }
         let order = |one: &Entry, other: &Entry| {
             asked.order((one.effective_ms, &one.record), (other.effective_ms, &other.record))
@@ -263,7 +332,7 @@ fn streams(asked: &Range<'_>) -> Vec<Stream> {
     let mut kinds: Vec<_> = asked.kinds.iter().collect();
     kinds.sort();
     kinds.dedup();
-    kinds.into_iter().map(|kind| Stream::new("by_kind", "user_kind", format!("{user}#{kind}"), size)).collect()
+    kinds.into_iter().map(|kind| Stream::new(BY_KIND, "user_kind", format!("{user}#{kind}"), size)).collect()
 }
 
 /// The next entry of all streams; every one of them is ready.
@@ -296,4 +365,16 @@ fn entry(index: &str, item: &Item) -> Result<Entry, StoreError> {
 fn wanted(asked: &Range<'_>, record: &Record) -> bool {
     (asked.retracted || record.status != Status::EnteredInError)
         && (asked.from_ms..=asked.to_ms).contains(&record.effective_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_as_long_as_in_a_json_string() {
+        for text in ["", "plain", "{\"a\":\"b\\\\\"}", "a\r\nb\tc", "\u{8}\u{c}\u{1}\u{1f}\u{7f}", "é＝😀"] {
+            assert_eq!(escaped_len(text) + 2, serde_json::to_string(text).unwrap().len(), "{text:?}");
+        }
+    }
 }

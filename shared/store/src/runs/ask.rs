@@ -1,5 +1,7 @@
 //! A run that a customer asks for.
 
+use std::time::Duration;
+
 use afferent_domain::Timestamp;
 use afferent_domain::backfill::{Ask, State};
 use afferent_domain::id::RunId;
@@ -22,6 +24,19 @@ pub enum Asked {
     TooMany,
 }
 
+/// How long a run stands for the same run asked for again: what comes meanwhile is read without it.
+const SAME: Duration = Duration::from_secs(86_400);
+
+impl Run {
+    /// Whether it reads all that `ask`, of `now`, would. Of two that both reach up to the moment when they were asked for
+    /// the later one reaches further, by what is read anyway.
+    fn covers(&self, ask: &Ask, now: Timestamp) -> bool {
+        let open = self.ask.to >= self.created.as_secs() && ask.to >= now.as_secs() && now < self.created + SAME;
+        let to = if open && ask.from.values().all(|from| *from <= self.ask.to) { self.ask.to } else { ask.to };
+        self.ask.covers(&Ask { to, ..ask.clone() })
+    }
+}
+
 impl Connections {
     /// Begins a run, unless one is under way that reads as much. Of two that ask for the same at once one begins: its id
     /// is derived from what is asked for and from how often that ended before.
@@ -31,7 +46,7 @@ impl Connections {
     pub async fn ask_run(&self, connection: &Connection, ask: Ask, now: Timestamp) -> Result<Asked, StoreError> {
         let runs = self.runs(&connection.id).await?;
         let running = || runs.iter().filter(|run| run.state == State::Running);
-        if let Some(run) = running().find(|run| run.ask.covers(&ask)) {
+        if let Some(run) = running().find(|run| run.covers(&ask, now)) {
             return Ok(Asked::UnderWay(run.id.clone()));
         }
         if running().count() >= MOST_RUNNING {

@@ -3,7 +3,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use afferent_domain::record::Record;
+use afferent_domain::exact::Decimal;
+use afferent_domain::record::{Attribution, Record, Source};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -11,12 +12,49 @@ use super::bucket::{Stats, begin, end, text};
 use super::{Bucket, From, POINTS, Point, Raw, Resolution, Series, Wish};
 use crate::days::{Dates, earliest_day};
 use crate::kinds;
-use crate::samples::{Sample, Samples};
+use crate::samples::{Sample, Samples, told};
+use crate::summaries::{Rank, rank};
+use crate::zone;
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// Which device, by its place in the list of those that were met.
 type Device = usize;
+
+/// What tells devices apart. A phone and what another maker's app brought have no id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
+    device_id: Option<String>,
+    model: Option<String>,
+    external: bool,
+}
+
+impl Identity {
+    fn of(source: &Source) -> Self {
+        if source.device_id.is_some() {
+            return Self { device_id: source.device_id.clone(), ..Self::default() };
+        }
+        let model = source.model.clone().or_else(|| source.model_id.map(|id| id.to_string()));
+        Self { device_id: None, model, external: source.attribution == Some(Attribution::External) }
+    }
+}
+
+/// A number as it is, before it is told: telling takes longer and more room than all the rest.
+struct Kept {
+    at_ms: i64,
+    until_ms: Option<i64>,
+    value: Decimal,
+    /// The place of its record in the list of those.
+    record: usize,
+}
+
+/// What is told of the record of such a number.
+struct Told {
+    record: String,
+    device_id: Option<String>,
+    attribution: Option<Attribution>,
+    zone: TimeZone,
+}
 
 /// Numbers that compete: those of several devices in one slot are the same thing measured twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +69,8 @@ enum Slot {
 
 /// What one device has in a slot.
 struct Share {
+    /// Of a day's activity: a series and a summary tell of the same device.
+    rank: Option<Rank>,
     covered_ms: i64,
     whole: Stats,
     buckets: BTreeMap<From, Stats>,
@@ -40,11 +80,12 @@ struct Share {
 pub struct Collector<'a> {
     wish: &'a Wish,
     unit: Option<String>,
-    devices: Vec<Option<String>>,
+    devices: Vec<Identity>,
     slots: BTreeMap<Slot, BTreeMap<Device, Share>>,
     /// The buckets that there are, each with the zone that it is told in.
     buckets: BTreeMap<From, TimeZone>,
-    raw: Vec<(i64, Raw)>,
+    raw: Vec<Kept>,
+    told: Vec<Told>,
     /// The samples of one device and second that came: of what other services still may bring again.
     seen: BTreeSet<(i64, Device)>,
 }
@@ -60,14 +101,15 @@ impl<'a> Collector<'a> {
             slots: BTreeMap::new(),
             buckets: BTreeMap::new(),
             raw: Vec::new(),
+            told: Vec::new(),
             seen: BTreeSet::new(),
         }
     }
 
     /// Adds a record's numbers, as far as they are asked for.
     pub fn add(&mut self, record: &Record) {
-        let source = record.source.device_id.as_deref();
-        if self.wish.device.as_deref().is_some_and(|wanted| source != Some(wanted)) || !self.is_of_site(record) {
+        let device_id = record.source.device_id.as_deref();
+        if self.wish.device.as_deref().is_some_and(|wanted| device_id != Some(wanted)) || !self.is_of_site(record) {
             return;
         }
         let samples = Samples::of(record, &self.wish.quantity);
@@ -77,7 +119,7 @@ impl<'a> Collector<'a> {
         if self.unit.is_none() {
             self.unit = samples.unit.filter(|unit| !unit.is_empty()).map(str::to_owned);
         }
-        let device = self.device(source);
+        let device = self.device(Identity::of(&record.source));
         self.seen = self.seen.split_off(&(record.effective_ms, 0));
         let by_day = self.wish.resolution.is_of_days() || matches!(self.wish.dates, Dates::Days { .. });
         for sample in &samples.numbers {
@@ -94,7 +136,8 @@ impl<'a> Collector<'a> {
             let of_this_page = self.wish.from.is_none_or(|from| first >= from);
             if self.wish.resolution == Resolution::Raw {
                 if of_this_page {
-                    self.raw.push((sample.at_ms, raw(record, &samples, sample)));
+                    let Sample { at_ms, until_ms, value } = *sample;
+                    self.raw.push(Kept { at_ms, until_ms, value, record: self.told.len() });
                 }
                 continue;
             }
@@ -102,21 +145,32 @@ impl<'a> Collector<'a> {
                 self.buckets.entry(first).or_insert_with(|| samples.zone().clone());
             }
             // What the page before told decides with the rest of its hour which device counts.
-            self.put(self.slot(record, sample, day, samples.unit.unwrap_or_default()), device, first, sample);
+            let slot = self.slot(record, sample, day, samples.unit.unwrap_or_default());
+            let rank = (record.kind == "activity_day").then(|| rank(record));
+            self.put(slot, (device, rank), first, sample);
+        }
+        if self.raw.last().is_some_and(|last| last.record == self.told.len()) {
+            self.told.push(Told {
+                record: record.record.to_string(),
+                device_id: record.source.device_id.clone(),
+                attribution: told(record.source.attribution),
+                zone: samples.zone().clone(),
+            });
         }
     }
 
-    fn put(&mut self, slot: Slot, device: Device, bucket: From, sample: &Sample) {
+    fn put(&mut self, slot: Slot, (device, rank): (Device, Option<Rank>), bucket: From, sample: &Sample) {
         /// A number that does not say how long it lasted.
         const MOMENT_MS: i64 = 60_000;
         let covered_ms = sample.until_ms.map_or(MOMENT_MS, |until| until.saturating_sub(sample.at_ms));
         let one = Stats::one(sample.value);
         match self.slots.entry(slot).or_default().entry(device) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Share { covered_ms, whole: one, buckets: BTreeMap::from([(bucket, one)]) });
+                vacant.insert(Share { rank, covered_ms, whole: one, buckets: BTreeMap::from([(bucket, one)]) });
             }
             Entry::Occupied(occupied) => {
                 let share = occupied.into_mut();
+                share.rank = share.rank.take().max(rank);
                 share.covered_ms = share.covered_ms.saturating_add(covered_ms);
                 share.whole.add(&one);
                 share.buckets.entry(bucket).and_modify(|stats| stats.add(&one)).or_insert(one);
@@ -146,10 +200,10 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn device(&mut self, source: Option<&str>) -> Device {
-        let known = self.devices.iter().position(|device| device.as_deref() == source);
+    fn device(&mut self, identity: Identity) -> Device {
+        let known = self.devices.iter().position(|device| *device == identity);
         known.unwrap_or_else(|| {
-            self.devices.push(source.map(str::to_owned));
+            self.devices.push(identity);
             self.devices.len() - 1
         })
     }
@@ -158,9 +212,27 @@ impl<'a> Collector<'a> {
     #[must_use]
     pub fn complete(&self, effective_ms: i64) -> usize {
         match self.wish.resolution {
-            Resolution::Raw => self.raw.iter().filter(|(at, _)| *at < effective_ms).count(),
+            Resolution::Raw => self.raw.iter().filter(|kept| kept.at_ms < effective_ms).count(),
             _ => self.buckets.keys().filter(|begin| self.is_complete(**begin, effective_ms)).count(),
         }
+    }
+
+    /// Whether more is complete than an answer has, once every record before `effective_ms` was added.
+    #[must_use]
+    pub fn is_full(&self, effective_ms: i64) -> bool {
+        let (raw, buckets) = (self.raw.len(), self.buckets.len());
+        raw.max(buckets) > POINTS && self.complete(effective_ms) > POINTS
+    }
+
+    /// Whether a page that ends there goes on behind where it began, even if it has no points.
+    #[must_use]
+    pub fn moves_on(&self, effective_ms: i64) -> bool {
+        self.wish.from.is_none_or(|from| self.unread(effective_ms) > from)
+    }
+
+    /// The first bucket that may lack what was not read.
+    fn unread(&self, effective_ms: i64) -> From {
+        begin(self.wish.resolution, effective_ms, earliest_day(effective_ms))
     }
 
     fn is_complete(&self, begin: From, effective_ms: i64) -> bool {
@@ -180,22 +252,22 @@ impl<'a> Collector<'a> {
     }
 
     fn raws(mut self, unread_ms: Option<i64>) -> (Vec<Point>, Option<From>) {
-        self.raw.sort_by(|one, other| {
-            (one.0, &one.1.record, &one.1.device_id).cmp(&(other.0, &other.1.record, &other.1.device_id))
-        });
-        let full = self.raw.get(POINTS).map(|(at, _)| *at);
+        let place = |kept: &Kept| (kept.at_ms, self.told.get(kept.record).map(|told| &told.record));
+        self.raw.sort_by(|one, other| place(one).cmp(&place(other)));
+        let full = self.raw.get(POINTS).map(|kept| kept.at_ms);
         // Numbers of one instant stay together, however many they are.
-        let first = self.raw.first().map(|(at, _)| at.saturating_add(1));
+        let first = self.raw.first().map(|kept| kept.at_ms.saturating_add(1));
         let cut = [unread_ms, full.max(full.and(first))].into_iter().flatten().min();
-        let kept = self.raw.into_iter().filter(|(at, _)| cut.is_none_or(|cut| *at < cut));
-        (kept.map(|(_, raw)| Point::Raw(raw)).collect(), cut.map(From::Instant))
+        let kept = self.raw.iter().filter(|kept| cut.is_none_or(|cut| kept.at_ms < cut));
+        let points = kept.filter_map(|kept| Some(Point::Raw(raw(kept, self.told.get(kept.record)?))));
+        (points.collect(), cut.map(From::Instant))
     }
 
     fn sums(self, unread_ms: Option<i64>) -> (Vec<Point>, Option<From>) {
         let devices = if self.wish.by_device { self.devices.len().max(1) } else { 1 };
         let full = self.buckets.keys().nth((POINTS / devices).max(1)).copied();
         // What was not read may open a bucket that nothing was met of yet.
-        let unread = unread_ms.map(|unread| begin(self.wish.resolution, unread, earliest_day(unread)));
+        let unread = unread_ms.map(|unread| self.unread(unread));
         let next = [full, unread].into_iter().flatten().min();
         let mut sums: BTreeMap<(From, Option<Device>), Stats> = BTreeMap::new();
         for (slot, shares) in &self.slots {
@@ -218,6 +290,7 @@ impl<'a> Collector<'a> {
         };
         let point = |((bucket, device), stats): ((From, Option<Device>), Stats)| {
             let zone = self.buckets.get(&bucket).cloned().unwrap_or(TimeZone::UTC);
+            let identity = device.and_then(|device| self.devices.get(device).cloned()).unwrap_or_default();
             Point::Bucket(Bucket {
                 start: text(bucket, &zone),
                 end: text(end(self.wish.resolution, bucket), &zone),
@@ -226,7 +299,8 @@ impl<'a> Collector<'a> {
                 max: stats.max,
                 mean: stats.mean(),
                 sum: stats.sum().filter(|_| amount),
-                device_id: device.and_then(|device| self.devices.get(device).cloned().flatten()),
+                device_id: identity.device_id,
+                model: identity.model,
             })
         };
         (sums.into_iter().map(point).collect(), next)
@@ -238,19 +312,21 @@ impl<'a> Collector<'a> {
             return shares.iter().collect();
         }
         let rank = |(device, share): &(&Device, &Share)| {
-            let id = self.devices.get(**device).cloned().flatten();
-            (share.covered_ms, share.whole.count, share.whole.sum(), std::cmp::Reverse(id))
+            let identity = self.devices.get(**device);
+            (share.rank.clone(), share.covered_ms, share.whole.count, share.whole.sum(), std::cmp::Reverse(identity))
         };
         shares.iter().max_by_key(rank).into_iter().collect()
     }
 }
 
-fn raw(record: &Record, samples: &Samples<'_>, sample: &Sample) -> Raw {
+fn raw(kept: &Kept, of: &Told) -> Raw {
+    let text = |ms: i64| zone::text(&of.zone, ms).unwrap_or_default();
     Raw {
-        at: samples.text(sample.at_ms),
-        end: sample.until_ms.map(|until| samples.text(until)),
-        value: sample.value,
-        record: record.record.to_string(),
-        device_id: record.source.device_id.clone(),
+        at: text(kept.at_ms),
+        end: kept.until_ms.map(text),
+        value: kept.value,
+        record: of.record.clone(),
+        device_id: of.device_id.clone(),
+        attribution: of.attribution,
     }
 }

@@ -225,3 +225,98 @@ fn an_answer_has_no_more_points_than_it_may_and_goes_on_with_the_next() {
     wish.from = first.next;
     assert_eq!(series(&wish, &hours).points.len(), 2 * 3600 - POINTS);
 }
+
+#[test]
+fn what_has_no_device_id_is_told_apart_by_its_model_and_by_where_it_came_from() {
+    let day = |name: &str, steps: &str, set: fn(&mut afferent_domain::record::Source)| {
+        let parts = [("steps_total", "", steps, "{steps}")];
+        let mut day = compound(name, "activity_day", ("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"), &parts);
+        day.source.device_id = None;
+        set(&mut day.source);
+        day
+    };
+    let days = [
+        day("rec_1", "8000", |source| source.model = Some("Android step tracker".to_owned())),
+        day("rec_2", "7900", |source| source.model_id = Some(1056)),
+        day("rec_3", "7000", |source| source.attribution = Some(Attribution::External)),
+        day("rec_4", "6000", |_| {}),
+    ];
+    let steps = wish("activity_day.steps_total", "1d");
+    assert_eq!(sums(&series(&steps, &days))[0].1, "8000");
+    let each = buckets(&series(&Wish { by_device: true, ..steps }, &days));
+    let each: Vec<_> = each.into_iter().map(|one| (one.model, one.sum.unwrap().to_string())).collect();
+    let model = |name: &str| Some(name.to_owned());
+    for expected in [(model("Android step tracker"), "8000"), (model("1056"), "7900"), (None, "7000"), (None, "6000")] {
+        assert!(each.contains(&(expected.0.clone(), expected.1.to_owned())), "{expected:?} of {each:?}");
+    }
+    let hours = ["phone", "watch"].map(|model| {
+        let mut hour = hour(&format!("rec_{model}"), "steps", "{steps}", "2026-11-20T07:00:00Z", "", &[(0, "100", 60)]);
+        hour.source.device_id = None;
+        hour.source.model = Some(model.to_owned());
+        hour.series.as_mut().unwrap().offsets_s = vec![if model == "phone" { 0 } else { 60 }];
+        hour
+    });
+    assert_eq!(sums(&series(&wish("steps", "1h"), &hours))[0].1, "100");
+}
+
+#[test]
+fn a_raw_point_says_if_it_may_be_another_persons() {
+    let mut weight = measured("rec_1", "body_weight", "2026-11-20T07:00:00Z", "62", "kg");
+    weight.source.attribution = Some(Attribution::Ambiguous);
+    let sure = measured("rec_2", "body_weight", "2026-11-20T08:00:00Z", "81", "kg");
+    let found = series(&wish("body_weight", "raw"), &[weight, sure]);
+    let json: Vec<String> = found.points.iter().map(|point| serde_json::to_string(point).unwrap()).collect();
+    assert!(json[0].contains(r#""attribution":"ambiguous""#) && !json[1].contains("attribution"), "{json:?}");
+}
+
+#[test]
+fn a_page_without_points_may_end_if_the_next_begins_behind_it() {
+    let nothing = |resolution, from: Option<&str>| {
+        let from = from.map(|from| From::from_text(from).unwrap());
+        let wish = Wish { device: Some("typo".to_owned()), from, ..wish("heart_rate", resolution) };
+        let mut collector = Collector::new(&wish);
+        collector.add(&hour("rec_1", "heart_rate", "/min", "2026-11-20T02:00:00Z", "watch", &[(0, "50", 0)]));
+        let unread = ms("2026-11-20T02:00:00Z");
+        let moves_on = collector.moves_on(unread);
+        let page = collector.finish(Some(unread));
+        assert!(page.points.is_empty() && page.next.is_some());
+        assert_eq!(moves_on, from.is_none_or(|from| page.next > Some(from)));
+        moves_on
+    };
+    assert!(nothing("raw", None) && nothing("1M", None));
+    assert!(nothing("raw", Some("0")) && nothing("1M", Some("2026-10-01")));
+    assert!(!nothing("1M", Some("2026-11-01")), "the same page for ever");
+}
+
+#[test]
+fn a_page_is_full_as_soon_as_more_is_complete_than_it_has() {
+    let samples: Vec<_> = (0..3600).map(|second| (second, "60", 0)).collect();
+    let wish = wish("heart_rate", "raw");
+    let mut collector = Collector::new(&wish);
+    for (n, full) in [(0, false), (1, false), (2, true)] {
+        let at = format!("2026-11-20T{n:02}:00:00Z");
+        // The hour that was added last is not complete while one of the same instant may follow.
+        collector.add(&hour(&format!("rec_{n}"), "heart_rate", "/min", &at, "watch", &samples));
+        assert_eq!(collector.is_full(ms(&at)), full, "{n}");
+    }
+}
+
+#[test]
+fn a_day_is_the_same_devices_in_a_series_as_in_a_summary() {
+    let day = |name: &str, device: &str, steps: &str, distance: &str| {
+        let parts = [("steps_total", "", steps, "{steps}"), ("distance", "", distance, "m")];
+        let mut day = compound(name, "activity_day", ("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"), &parts);
+        day.source.device_id = Some(device.to_owned());
+        day
+    };
+    let mut phone = day("rec_1", "phone", "9000", "7000");
+    phone.source.attribution = Some(Attribution::External);
+    let days = [phone, day("rec_2", "watch", "5000", "4000"), day("rec_3", "second watch", "4500", "4900")];
+    let mut summary = crate::summaries::Collector::new(crate::summaries::Summary::Activity, Dates::All, None);
+    days.iter().for_each(|day| summary.add(day.clone()));
+    let row = summary.finish(None, 1).rows.remove(0);
+    for (part, expected) in [("steps_total", "5000"), ("distance", "4000")] {
+        assert_eq!(row.values.get(part).unwrap().value.to_string(), expected);
+        assert_eq!(sums(&series(&wish(&format!("activity_day.{part}"), "1d"), &days))[0].1, expected, "{part}");
+    }
+}

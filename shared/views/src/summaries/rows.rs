@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use afferent_domain::exact::Decimal;
+use afferent_domain::id::RecordId;
 use afferent_domain::record::{Attribution, Effective, Record, Status};
 use afferent_normalise::kinds::{ACTIVITY, Row as Kind, SUMMARY, WORKOUT};
 use jiff::civil::Date;
@@ -65,11 +66,12 @@ pub(super) fn empty(date: Date) -> Row {
     }
 }
 
-/// The last record of a kind, of the whole body.
+/// The last record of a kind, of the whole body. One that may be another person's only if there is no other.
 pub(super) fn last<'a>(records: &'a [Record], kind: &str) -> Option<&'a Record> {
     let of_kind = records.iter().filter(|record| record.kind == kind && record.series.is_none());
     let whole = of_kind.filter(|record| matches!(record.body_site.as_deref(), None | Some("whole_body")));
-    whole.max_by_key(|record| (record.effective_ms, &record.record))
+    let sure = |record: &Record| record.source.attribution != Some(Attribution::Ambiguous);
+    whole.max_by_key(|record| (sure(record), record.effective_ms, &record.record))
 }
 
 pub(super) fn state(records: &[&Record]) -> State {
@@ -112,16 +114,20 @@ pub(super) fn put_activity(values: &mut Values, record: &Record) {
     values.derive("basal_energy", "kcal", ("total_energy", "active_energy"), Number::checked_sub);
 }
 
-/// Of several rows of a day's activity the one that counts, and the others: what a device of Withings measured goes
-/// before what came from elsewhere, then the one with more steps.
+/// Which of several rows of a day's activity counts: the greatest.
+pub(crate) type Rank = (bool, Option<Decimal>, Reverse<RecordId>);
+
+/// What a device of Withings measured goes before what came from elsewhere, then the one with more steps.
+pub(crate) fn rank(record: &Record) -> Rank {
+    let external = record.source.attribution == Some(Attribution::External);
+    let steps = part(&record.components, "steps_total", None).and_then(|part| part.value);
+    (!external, steps, Reverse(record.record.clone()))
+}
+
+/// Of several rows of a day's activity the one that counts, and the others.
 pub(super) fn chosen(records: &[Record]) -> Option<(&Record, Vec<String>)> {
-    let steps = |record: &Record| part(&record.components, "steps_total", None).and_then(|part| part.value);
-    let rank = |record: &&Record| {
-        let external = record.source.attribution == Some(Attribution::External);
-        (!external, steps(record), Reverse(record.record.clone()))
-    };
     let days = || records.iter().filter(|record| record.kind == "activity_day");
-    let counting = days().max_by_key(rank)?;
+    let counting = days().max_by_key(|record| rank(record))?;
     let others = days().filter(|record| record.record != counting.record).map(|record| record.record.to_string());
     Some((counting, others.collect()))
 }

@@ -178,3 +178,44 @@ fn numbers_are_written_as_they_are() {
         "{json}"
     );
 }
+
+#[test]
+fn what_may_be_another_persons_says_so_and_is_the_days_value_only_if_there_is_no_other() {
+    let ambiguous = |name: &str, kind: &str, value: &str| {
+        let mut record = measured(name, kind, "2026-11-20T19:00:00Z", value, "kg");
+        record.source.attribution = Some(Attribution::Ambiguous);
+        record
+    };
+    let rows = page(
+        Summary::Body,
+        &[
+            measured("rec_1", "body_weight", "2026-11-20T07:00:00Z", "81", "kg"),
+            ambiguous("rec_2", "body_weight", "62"),
+            ambiguous("rec_3", "body_fat_mass", "20"),
+        ],
+    )
+    .rows;
+    assert_eq!(value(&rows[0], "body_weight"), "81");
+    let attribution = |name: &str| rows[0].values.get(name).unwrap().attribution;
+    assert_eq!((attribution("body_weight"), attribution("body_fat_mass")), (None, Some(Attribution::Ambiguous)));
+    assert!(table(Summary::Body, &rows).trim_end().ends_with(",rec_1 rec_3,body_fat_mass"));
+}
+
+#[test]
+fn what_follows_from_another_persons_weight_says_so() {
+    let mut weighing = [
+        measured("rec_1", "body_weight", "2026-11-20T07:00:00Z", "80", "kg"),
+        measured("rec_2", "muscle_mass", "2026-11-20T07:00:00Z", "60", "kg"),
+    ];
+    weighing[0].source.attribution = Some(Attribution::Ambiguous);
+    let rows = page(Summary::Body, &weighing).rows;
+    assert_eq!(rows[0].values.ambiguous(), ["body_weight", "muscle_mass_percentage"]);
+}
+
+#[test]
+fn a_page_without_rows_may_end_if_the_next_begins_behind_it() {
+    let at = crate::sample::ms("2026-11-20T12:00:00Z");
+    let from = |day: &str| Collector::new(Summary::Body, Dates::All, Some(day.parse().unwrap()));
+    assert!(Collector::new(Summary::Body, Dates::All, None).moves_on(at) && from("2026-11-01").moves_on(at));
+    assert!(!from("2026-11-20").moves_on(at), "the same page for ever");
+}

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use afferent_domain::exact::Decimal;
-use afferent_domain::record::{Component, Record};
+use afferent_domain::record::{Attribution, Component, Record};
 use rust_decimal::RoundingStrategy;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use crate::samples::told;
 use crate::series::PLACES;
 
 /// A value.
@@ -23,6 +24,11 @@ pub struct Value {
     pub unit: Option<String>,
     /// The records that it came from.
     pub records: Vec<String>,
+    /// How sure it is that it is the person's, and who entered it, as in the record's `source`; absent if a device measured
+    /// it that knew the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "ambiguous")]
+    pub attribution: Option<Attribution>,
 }
 
 /// Values by their names, in their order.
@@ -42,6 +48,13 @@ impl Values {
         self.0.is_empty()
     }
 
+    /// The names of those that may be another person's.
+    #[must_use]
+    pub fn ambiguous(&self) -> Vec<&str> {
+        let all = self.0.iter().filter(|(_, value)| value.attribution == Some(Attribution::Ambiguous));
+        all.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// All records that values came from, each once.
     #[must_use]
     pub fn records(&self) -> Vec<String> {
@@ -53,7 +66,8 @@ impl Values {
     pub(super) fn put(&mut self, name: &str, value: Option<Decimal>, unit: Option<&str>, record: &Record) {
         if let Some(value) = value {
             let (unit, records) = (unit.map(str::to_owned), vec![record.record.to_string()]);
-            self.0.push((name.to_owned(), Value { value, unit, records }));
+            let attribution = told(record.source.attribution);
+            self.0.push((name.to_owned(), Value { value, unit, records, attribution }));
         }
     }
 
@@ -81,8 +95,11 @@ impl Values {
             .map(|value| value.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven));
         let records: BTreeSet<&String> = one.records.iter().chain(&other.records).collect();
         let records = records.into_iter().cloned().collect();
+        // What follows from something ambiguous is.
+        let ambiguous = |value: &&Value| value.attribution == Some(Attribution::Ambiguous);
+        let attribution = [one, other].into_iter().find(ambiguous).or(Some(one)).and_then(|one| one.attribution);
         if let Some(value) = rounded.and_then(|value| value.to_string().parse().ok()) {
-            self.0.push((name.to_owned(), Value { value, unit: Some(unit.to_owned()), records }));
+            self.0.push((name.to_owned(), Value { value, unit: Some(unit.to_owned()), records, attribution }));
         }
     }
 }

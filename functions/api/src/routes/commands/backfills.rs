@@ -213,12 +213,7 @@ async fn start_backfill(
     }
 }
 
-async fn estimate(
-    app: &App,
-    connection: &Connection,
-    ask: &Ask,
-    now: Timestamp,
-) -> Result<BackfillEstimate, Problem> {
+async fn estimate(app: &App, connection: &Connection, ask: &Ask, now: Timestamp) -> Result<BackfillEstimate, Problem> {
     let Estimate { slices, calls, fastest, slowest } = Estimate::of(&ask.slices(), app.limit);
     let Ahead { in_use, held, slices: waiting, more } =
         app.connections.ahead(&connection.account.application, app.limit, now).await?;

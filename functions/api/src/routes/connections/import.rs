@@ -7,6 +7,7 @@ use afferent_domain::connection::Scopes;
 use afferent_domain::id::{ConnectionId, UserId};
 use afferent_domain::secret::Secret;
 use afferent_gate::History;
+use afferent_store::StoreError;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -102,13 +103,16 @@ struct Imported {
 /// What came of one.
 #[derive(Serialize, ToSchema)]
 struct Outcome {
+    /// Of the request.
     #[schema(example = "person-1")]
     reference_id: String,
     /// `imported`; `already`, if it was connected and lives, and then nothing was changed; or `refused`.
     #[schema(example = "imported")]
     result: &'static str,
+    /// The user, unless it was refused.
     #[schema(value_type = Option<String>)]
     user: Option<UserId>,
+    /// The connection, unless it was refused.
     #[schema(value_type = Option<String>)]
     connection: Option<ConnectionId>,
     /// Why it was refused.
@@ -118,7 +122,7 @@ struct Outcome {
 /// Why one was refused.
 #[derive(Serialize, ToSchema)]
 struct Reason {
-    /// `bad-field`, `duplicate_connection`, or `unavailable` (the same again is right).
+    /// `bad-field`, `duplicate_connection`, `erasing` (the person is being erased), or `unavailable` (the same again is right).
     #[serde(rename = "type")]
     #[schema(example = "bad-field")]
     kind: &'static str,
@@ -182,6 +186,7 @@ fn why(error: &NotImported) -> Reason {
             field: None,
             detail: "the Withings account is connected for another user".to_owned(),
         },
+        NotImported::Erasing => said(&Problem::from(StoreError::Erasing)),
         NotImported::Unavailable => said(&Problem::Unavailable("there was no time for it, or a table is out of reach")),
     }
 }

@@ -342,14 +342,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use utoipa::PartialSchema;
-    use utoipa::openapi::schema::{Object, Schema};
     use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::{Object, Schema};
 
     use super::*;
 
     fn members<T: PartialSchema>() -> BTreeSet<String> {
         match T::schema() {
-            RefOr::T(Schema::Object(Object { properties, .. })) => properties.into_iter().map(|(name, _)| name).collect(),
+            RefOr::T(Schema::Object(Object { properties, .. })) => properties.into_keys().collect(),
             _ => panic!("it is no object"),
         }
     }

@@ -1,6 +1,8 @@
 //! Who asks for which Patient. A key to one user sees that one; who it is about stands in the query or in an id, so it is
 //! looked at here rather than in the path.
 
+use std::collections::BTreeSet;
+
 use afferent_domain::grant::Grant;
 use afferent_domain::id::UserId;
 use afferent_fhir::id;
@@ -19,8 +21,8 @@ pub(crate) struct Searching {
     pub(crate) parameters: Vec<(String, String)>,
     /// Whether unknown ones are ignored.
     pub(crate) lenient: bool,
-    /// The only user that the key is for.
-    pub(crate) own: Option<UserId>,
+    /// The users that the key is for; `None` if it is for everybody's data.
+    pub(crate) own: Option<BTreeSet<UserId>>,
     /// Whom the query names.
     named: Option<UserId>,
 }
@@ -45,9 +47,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Searching {
             named = named.or(user);
         }
         let of_one = |grant: &Grant| if let Grant::User(user) = grant { Some(user.clone()) } else { None };
-        let mut users: Vec<UserId> = caller.grants.iter().filter_map(of_one).collect();
+        let users: BTreeSet<UserId> = caller.grants.iter().filter_map(of_one).collect();
         caller.sees(named.as_ref().or(users.first()).unwrap_or(&UserId::from("")), "patient")?;
-        let own = if users.len() == 1 && !caller.grants.read() { users.pop() } else { None };
+        let own = (!caller.grants.read()).then_some(users);
         let prefer = parts.headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let lenient = prefer.split([',', ';']).any(|wish| wish.trim() == "handling=lenient");
         Ok(Self { caller, parameters, lenient, own, named })
@@ -57,7 +59,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Searching {
 impl Searching {
     /// The Patient whom the query names, or whom alone the key is for.
     pub(crate) fn one_patient(&self) -> Result<&UserId, Problem> {
-        let one = self.named.as_ref().or(self.own.as_ref());
+        let only = self.own.as_ref().filter(|own| own.len() == 1).and_then(BTreeSet::first);
+        let one = self.named.as_ref().or(only);
         one.ok_or_else(|| Problem::field("patient", "the id of one Patient, `usr-…`"))
     }
 

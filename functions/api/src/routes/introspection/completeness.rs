@@ -1,10 +1,13 @@
 //! Whether anything is missing for a user, and how that is known.
 
+use std::collections::BTreeSet;
+
 use afferent_domain::Timestamp;
 use afferent_domain::backfill::{BadRange, Range};
 use afferent_domain::service::Service;
 use afferent_domain::sweep::{Case, Evidence, Verdict, Why, is_swept, judge};
 use afferent_store::connections::Connection;
+use afferent_store::notifications::State as Notification;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -46,9 +49,10 @@ struct UserCompleteness {
     from: String,
     /// up to here:
     to: String,
-    /// whether every addition and every edit is here. Never true without a proof for each service.
+    /// whether every addition and every edit is here, in the services that the person granted. Never true without a proof
+    /// for each of them.
     complete: bool,
-    /// The same in words.
+    /// The same in words, and what was not granted.
     sentence: String,
     /// What speaks against it.
     why: Vec<CompletenessReason>,
@@ -143,7 +147,7 @@ async fn get_completeness(
         from: from.to_string(),
         to: to.to_string(),
         complete: verdict.complete,
-        sentence: sentence(&verdict, from, to),
+        sentence: sentence(&verdict, &shown, from, to),
         why,
         edits: verdict.edits.iter().map(Into::into).collect(),
         deletions: verdict.deletions.iter().map(Into::into).collect(),
@@ -171,19 +175,22 @@ fn span(
 }
 
 /// What is known of a connection, for the judgement and for whoever asks.
-async fn look(
-    app: &App,
-    connection: &Connection,
-    now: Timestamp,
-) -> Result<(Case, ConnectionCompleteness), Problem> {
+async fn look(app: &App, connection: &Connection, now: Timestamp) -> Result<(Case, ConnectionCompleteness), Problem> {
     let standings = app.connections.standings(&connection.id).await?;
     let known = app.connections.completeness(connection, &app.tiers, now).await?;
     let (waiting, _) = app.notifications.awaiting(&connection.account.userid, None, COUNTED).await?;
-    // They come the oldest first.
-    let oldest = match waiting.first() {
-        Some(id) => app.notifications.kept(id).await?.map(|kept| kept.incoming.received),
-        None => None,
-    };
+    // They come the oldest first. The index may still name some that were let go or erased.
+    let mut oldest = None;
+    for id in &waiting {
+        let kept = app.notifications.kept(id).await?.filter(|kept| kept.state == Notification::Quarantined);
+        oldest = kept.map(|kept| kept.incoming.received);
+        if oldest.is_some() {
+            break;
+        }
+    }
+    // Signals are read with the recordings that they belong to, and not swept.
+    let unread = Service::ALL.into_iter().filter(|service| !is_swept(*service) && connection.scopes.allow(*service));
+    let unread = unread.filter_map(|service| Some((service, standings.get(&service)?.since()?))).collect();
     let swept = || Service::ALL.into_iter().filter(|service| is_swept(*service));
     let (mut evidence, mut services) = (Vec::new(), Vec::new());
     for service in swept().filter(|service| connection.scopes.allow(*service)) {
@@ -201,7 +208,7 @@ async fn look(
         });
         evidence.push(Evidence { service, proof, doubts, unread });
     }
-    let case = Case { state: connection.state, services: evidence, quarantined: oldest };
+    let case = Case { state: connection.state, services: evidence, unread, quarantined: oldest };
     let shown = ConnectionCompleteness {
         connection: connection.id.to_string(),
         state: connection.state.name(),
@@ -223,7 +230,7 @@ fn reason(why: Why, connection: Option<&Connection>) -> CompletenessReason {
     CompletenessReason { reason: why.name(), text: why.to_string(), connection, service }
 }
 
-fn sentence(verdict: &Verdict, from: Timestamp, to: Timestamp) -> String {
+fn sentence(verdict: &Verdict, connections: &[ConnectionCompleteness], from: Timestamp, to: Timestamp) -> String {
     let known = |spans: &[afferent_domain::sweep::Completed]| match spans {
         [] => "nothing is proven".to_owned(),
         spans => {
@@ -234,10 +241,18 @@ fn sentence(verdict: &Verdict, from: Timestamp, to: Timestamp) -> String {
         }
     };
     let answer = if verdict.complete {
-        format!("Nothing that was added or edited up to {to} is missing of what is dated from {from} on.")
+        format!(
+            "Nothing that was added or edited up to {to} is missing of what is dated from {from} on in the services that were granted."
+        )
     } else {
         format!("It is not proven that everything up to {to} is here of what is dated from {from} on.")
     };
     let (edits, deletions) = (known(&verdict.edits), known(&verdict.deletions));
-    format!("{answer} Additions and edits: {edits}. Deletions: {deletions}.")
+    let mut sentence = format!("{answer} Additions and edits: {edits}. Deletions: {deletions}.");
+    let lacking: BTreeSet<&str> = connections.iter().flat_map(|one| one.not_granted.iter().copied()).collect();
+    if !lacking.is_empty() {
+        let lacking = lacking.into_iter().collect::<Vec<_>>().join(", ");
+        sentence.push_str(&format!(" Not granted, and so not known at all: {lacking}."));
+    }
+    sentence
 }

@@ -148,10 +148,12 @@ async fn list_services(State(app): State<Shared>, ConnectionReader { connection 
             subscriptions: subscriptions(&connection, service),
             last_notification: of(|standing| standing.notified),
             unread: standing.as_ref().and_then(|standing| unread(standing, now)),
-            last_reading: standing.as_ref().and_then(|standing| standing.pulled.as_ref()).map(|pulled| ServiceReading {
-                at: pulled.at.to_string(),
-                result: pulled.result.clone(),
-                pull: pulled.pull.to_string(),
+            last_reading: standing.as_ref().and_then(|standing| standing.pulled.as_ref()).map(|pulled| {
+                ServiceReading {
+                    at: pulled.at.to_string(),
+                    result: pulled.result.clone(),
+                    pull: pulled.pull.to_string(),
+                }
             }),
             last_success: of(|standing| standing.read),
             failures: standing.as_ref().map_or(0, |standing| standing.failures),
