@@ -5,7 +5,7 @@
 //! | [`connect`] | codes into token pairs, pairs into connections |
 //! | [`gate`] | one call: an access token, a slot of the budget, one request, the slot back |
 //! | [`place`] | which Withings is called, and how often |
-//! | [`tiers`] | how often what is swept |
+//! | [`mod@tiers`] | how often what is swept |
 //! | [`tokens`] | access tokens, refreshed under a lease |
 
 pub mod connect;

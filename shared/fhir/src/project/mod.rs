@@ -69,7 +69,7 @@ pub fn device_record(user: &UserId, device_id: &str) -> RecordId {
 }
 
 /// The codes that the record's Observation has as its own. Of a record with many samples those that HL7 reserves for one
-/// number are left to its part ([`crate::vital`]).
+/// number are left to its part (the module `vital`).
 #[must_use]
 pub fn codings(record: &Record) -> Vec<Coding> {
     let many = record.series.is_some();
