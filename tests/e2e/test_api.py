@@ -40,6 +40,7 @@ BODIES: dict[str, dict] = {
 # What a request needs in its query.
 QUERIES = {
     "get_series": {"kind": "body_weight"},
+    "list_erasures": {"user": "{user}"},
     "list_notifications": {"state": "quarantined"},
     "search_devices": {"patient": "{patient}"},
     "search_observations": {"patient": "{patient}"},
