@@ -18,8 +18,9 @@ STACK ?= afferent
 # For `make deploy`, such as PARAMETERS="WithingsClientId=.. WithingsClientSecret=.. CallbackSecretSha256=..".
 # What is not given keeps the value that it had at the last deployment.
 PARAMETERS ?=
-# How many seeds `make soak` runs of each kind.
+# How many seeds `make soak` runs of each kind, and the seed of its requests to the API: another one each time.
 SEEDS ?= 1000
+SEED ?=
 
 # Another browser for `screenshots` than the one that npm brings.
 CHROMIUM ?=
@@ -29,9 +30,9 @@ FUNCTIONS := ingest fetcher fanout dispatcher keeper api
 DENY_VERSION := 0.20.2
 MACHETE_VERSION := 0.9.2
 PYTEST := .venv/bin/pytest -q -rs
-# What runs a stack: the bootstraps, the local stack itself, the simulated Withings; and the queues alone, for the
-# conformance suite. Always built together, because cargo builds what they share anew for every other choice of packages.
-BINARIES := $(FUNCTIONS:%=-p %) -p afferent-play -p withings-simulator -p local-sqs
+# What runs a stack: the bootstraps, the local stack itself, the simulated Withings; the queues alone, for the conformance
+# suite; and a reader of the stream. Always built together, because cargo builds what they share anew for every other choice of packages.
+BINARIES := $(FUNCTIONS:%=-p %) -p afferent-play -p withings-simulator -p local-sqs -p stream-reader
 PORTS := --front-port $(FRONT) --dynamodb-port $(DYNAMODB) --sqs-port $(SQS) --withings-port $(WITHINGS)
 
 .PHONY: help
@@ -56,9 +57,12 @@ binaries: needs-rust
 # ----------------------------------------------------------------------------------------------------------------------
 # Test
 
-# `needs-python` and `needs-node` first: what is missing should be said before minutes of building.
+# `needs-…` first: what is missing should be said before minutes of building.
+# What the functions asked of AWS and what they logged meanwhile is kept in target/traces for the two checks at the end.
 .PHONY: test
-test: needs-python needs-node binaries ## All tests
+test: export AFFERENT_TRACES := $(CURDIR)/target/traces
+test: needs-curl needs-python needs-node binaries ## All tests
+	rm -rf target/traces
 	cargo test --locked --workspace
 	$(PYTEST) infra/checks
 	$(PYTEST) tests/downstream
@@ -66,9 +70,11 @@ test: needs-python needs-node binaries ## All tests
 	$(PYTEST) tests/fhir
 	$(PYTEST) tests/api
 	$(PYTEST) tests/conformance
+	.venv/bin/python infra/checks/roles.py target/traces
+	.venv/bin/python infra/checks/leaks.py target/traces
 
 .PHONY: e2e
-e2e: needs-python binaries bootstraps ## Deploy template and bootstraps into an emulator, play, compare with the local stack
+e2e: needs-python binaries bootstraps check-build ## Deploy template and bootstraps into an emulator, play, compare with the local stack
 	$(PYTEST) tests/e2e
 
 # The shipped bootstraps, for this machine's processor, where the template's CodeUri looks for them. (`make build` puts
@@ -95,7 +101,10 @@ soak: needs-python binaries ## The long seeded runs: what each seed found, and a
 	FULL=1 cargo test --locked --release -p stack-tests --test it waiting -- --nocapture
 	SEEDS=$(SEEDS) cargo test --locked -p stack-tests --test convergence -- --nocapture
 	CALLS=10000 cargo test --locked -p stack-tests --test it budget::a_ -- --nocapture
-	CASES=100 $(PYTEST) tests/api -k properties
+	# Other requests each time; `make soak SEED=<the same>` makes those of an earlier run again.
+	seed=$(or $(SEED),$$(date +%s))
+	echo "requests to the API: SEED=$$seed"
+	SEED=$$seed CASES=100 $(PYTEST) tests/api -k properties --hypothesis-seed=$$seed
 
 # Outside the gate: it needs a Chromium, which npm brings for Linux on x86-64.
 .PHONY: screenshots
@@ -106,7 +115,7 @@ screenshots: binaries tests/screenshots/node_modules ## Take the pictures of doc
 # Check
 
 .PHONY: check
-check: check-format check-lints check-docs check-licences check-advisories check-unused check-template ## Everything that needs no running stack
+check: check-format check-lints check-docs check-licences check-advisories check-unused check-template check-sam check-policies check-cdk ## Everything that needs no running stack
 
 .PHONY: check-format
 check-format: needs-rust
@@ -141,6 +150,33 @@ check-unused: .tools/bin/cargo-machete
 check-template: needs-python
 	$(PYTEST) infra/checks
 
+# SAM works without credentials, and wants a region all the same.
+SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
+
+.PHONY: check-sam
+check-sam: .tools/sam/done
+	$(SAM) validate --lint --template-file infra/template.yaml
+
+# After `bootstraps` or `build`: SAM packs what they put into target/lambda, and nothing else.
+.PHONY: check-build
+check-build: .tools/sam/done bootstraps
+	$(SAM) build --template-file infra/template.yaml --build-dir target/sam
+	for function in $(FUNCTIONS); do
+		grep -q "CodeUri: ../lambda/$$function$$" target/sam/template.yaml && test -x "target/lambda/$$function/bootstrap"
+	done
+
+.PHONY: check-policies
+check-policies: needs-python .tools/checkov/done
+	.venv/bin/python infra/checks/policies.py .tools/checkov/bin/checkov
+
+.PHONY: check-cdk
+check-cdk: infra/cdk/node_modules
+	cd infra/cdk && npm test --silent
+
+.PHONY: sbom
+sbom: needs-rust needs-python ## What the deployed functions are made of, as CycloneDX, into target/sbom
+	.venv/bin/python infra/checks/sbom.py target/sbom aarch64-unknown-linux-gnu
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Deploy
 
@@ -149,26 +185,41 @@ build: .venv/build ## Build the bootstraps for AWS (arm64) into target/lambda
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 $(FUNCTIONS:%=-p %)
 
 .PHONY: deploy
-deploy: build ## Deploy the stack by `sam deploy` (STACK=afferent PARAMETERS="WithingsClientId=...")
-	command -v sam >/dev/null || { echo "AWS's SAM CLI is needed: pip install aws-sam-cli" >&2; exit 1; }
-	sam deploy --template-file infra/template.yaml --stack-name $(STACK) --capabilities CAPABILITY_IAM --resolve-s3 \
-		$(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+deploy: build .tools/sam/done ## Deploy the stack by `sam deploy` (STACK=afferent PARAMETERS="WithingsClientId=...")
+	# Another release at each deployment: what has the same name is not published (docs/deploying.md).
+	SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam deploy --template-file infra/template.yaml --stack-name $(STACK) --capabilities CAPABILITY_IAM --resolve-s3 \
+		--parameter-overrides Release=$$(date -u +%Y%m%dT%H%M%SZ) $(PARAMETERS)
 
 .PHONY: hotswap
 hotswap: .venv/build ## Replace the code of one deployed function (FN=ingest STACK=afferent)
 	[[ " $(FUNCTIONS) " == *" $(FN) "* ]] || { echo "name a function: make hotswap FN=ingest" >&2; exit 1; }
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 -p $(FN)
-	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda deploy --binary-name $(FN) $(STACK)-$(FN)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda deploy --binary-name $(FN) --alias live $(STACK)-$(FN)
+
+# What then waits where, and for how long, is printed; docs/runbooks/README.md has it too.
+.PHONY: stop start standing
+stop: ## Stop one function of a deployed stack (FN=fetcher STACK=afferent)
+	infra/switch.sh stop "$(FN)" "$(STACK)"
+
+start: ## Start it again
+	infra/switch.sh start "$(FN)" "$(STACK)"
+
+standing: ## How the functions of a deployed stack stand
+	infra/switch.sh standing "$(STACK)"
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Set-up
 
 .PHONY: setup
-setup: .venv/tests tests/receivers/node_modules .tools/bin/cargo-deny .tools/bin/cargo-machete ## Install what test, check and e2e need beside Rust
+setup: .venv/tests tests/receivers/node_modules .tools/bin/cargo-deny .tools/bin/cargo-machete .tools/sam/done .tools/checkov/done infra/cdk/node_modules ## Install what test, check and e2e need beside Rust
 
 .PHONY: needs-rust
 needs-rust:
 	@command -v cargo >/dev/null || { echo "Rust is needed: https://rustup.rs" >&2; exit 1; }
+
+.PHONY: needs-curl
+needs-curl:
+	@command -v curl >/dev/null || { echo "curl is needed: the tour of the API is made of it" >&2; exit 1; }
 
 .PHONY: needs-python
 needs-python: .venv/tests
@@ -190,7 +241,7 @@ needs-node: tests/receivers/node_modules
 	touch $@
 
 # The libraries that receivers in Node use. (What they say of Node's version is more than what they need of it.)
-tests/receivers/node_modules tests/screenshots/node_modules: %/node_modules: %/package.json %/package-lock.json
+tests/receivers/node_modules tests/screenshots/node_modules infra/cdk/node_modules: %/node_modules: %/package.json %/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 		echo "Node.js 20 or later is needed, with npm (run, demo and bench do without)" >&2
 		exit 1
@@ -200,6 +251,13 @@ tests/receivers/node_modules tests/screenshots/node_modules: %/node_modules: %/p
 
 .venv/build: infra/requirements.txt | .venv/bin/python
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r infra/requirements.txt
+	touch $@
+
+# Tools in Python whose pins differ from ours, each in a folder of its own.
+.tools/sam/done .tools/checkov/done: .tools/%/done: infra/requirements-%.txt | .venv/bin/python
+	rm -rf .tools/$*
+	.venv/bin/python -m venv .tools/$*
+	.tools/$*/bin/python -m pip install --quiet --disable-pip-version-check -r infra/requirements-$*.txt
 	touch $@
 
 # `--debug`: they are used for seconds, so they should be built in one minute rather than several.
@@ -218,6 +276,6 @@ constraints: ## Pin anew what the Python requirements need in turn
 
 .PHONY: clean
 clean: ## Remove what was built and installed
-	rm -rf target .venv .tools tests/receivers/node_modules tests/screenshots/node_modules
+	rm -rf target .venv .tools tests/receivers/node_modules tests/screenshots/node_modules infra/cdk/node_modules infra/cdk/dist
 
 .ONESHELL:

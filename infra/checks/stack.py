@@ -5,12 +5,21 @@ A rule is a function from `Stack` to complaints: sentences that name the resourc
 
 from collections.abc import Callable, Iterator
 
+import choices
+
 
 class Stack:
-    """A translated template and the variables that the code reads, with the questions that the rules ask of them."""
+    """A translated template and the variables that the code reads, with the questions that the rules ask of them.
 
-    def __init__(self, template: dict, read: dict[str, set[str]]) -> None:
-        self.template = template
+    `given` are values of parameters: the template is what CloudFormation would make of it with them.
+    """
+
+    def __init__(self, template: dict, read: dict[str, set[str]], given: choices.Given | None = None) -> None:
+        self.given = given or {}
+        self.template = choices.made(template, self.given)
+        self.conditions = choices.conditions(template, self.given)
+        # What CloudFormation asks of the parameters before it makes anything.
+        self.template_rules = template.get("Rules", {})
         self.read = read
         self.parameters = template["Parameters"]
 
@@ -18,11 +27,22 @@ class Stack:
         """The resources of a type, such as AWS::SQS::Queue, by logical name."""
         return {name: item for name, item in self.template["Resources"].items() if item["Type"] == kind}
 
+    def names(self) -> set[str]:
+        """The logical names of all resources that are made."""
+        return set(self.template["Resources"])
+
     def value(self, value: object) -> object:
-        """A parameter's default instead of a reference to it; anything else as it is."""
+        """A parameter's value (or default) instead of a reference to it; anything else as it is."""
         if isinstance(value, dict) and value.get("Ref") in self.parameters:
-            return self.parameters[value["Ref"]].get("Default")
+            return self.given.get(value["Ref"], self.parameters[value["Ref"]].get("Default"))
         return value
+
+    def function(self, value: object) -> dict | None:
+        """The function that a reference points to, itself or by its alias."""
+        item = self.template["Resources"].get(target(value), {})
+        if item.get("Type") == "AWS::Lambda::Alias":
+            item = self.template["Resources"][target(item["Properties"]["FunctionName"])]
+        return item if item.get("Type") == "AWS::Lambda::Function" else None
 
     def functions(self) -> dict[str, dict]:
         """The functions by their short name (`ingest`), which is in their name after the stack's."""
@@ -40,7 +60,7 @@ class Stack:
         for name, item in self.of_type("AWS::Lambda::EventSourceMapping").items():
             source = target(item["Properties"]["EventSourceArn"])
             if source in candidates:
-                function = self.template["Resources"][target(item["Properties"]["FunctionName"])]
+                function = self.function(item["Properties"]["FunctionName"])
                 yield name, item["Properties"], function["Properties"], candidates[source]["Properties"]
 
     def statements(self, effect: str = "Allow") -> Iterator[tuple[str, set[str], list]]:

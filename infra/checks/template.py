@@ -25,11 +25,14 @@ def source() -> dict:
     return copy.deepcopy(_read())
 
 
-def translate(template: dict) -> dict:
-    """The template without SAM. The code need not be built: the translator gets a place in S3 instead of a folder."""
+def translate(template: dict, given: dict[str, object] | None = None) -> dict:
+    """The template without SAM. The code need not be built: the translator gets a place in S3 instead of a folder.
+
+    `given` are values of parameters. SAM itself reads some of them.
+    """
     template = copy.deepcopy(template)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
     # The map would turn names of AWS's managed policies into ARNs. We use none.
-    return Translator({}, Parser()).translate(template, {})
+    return Translator({}, Parser()).translate(template, dict(given or {}))

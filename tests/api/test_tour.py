@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import local
-import pytest
 
 TEXT = (local.ROOT / "docs/tour.md").read_text()
 # A fence, and before it the mark of what is run, with what its output holds (a regular expression).
@@ -19,8 +18,8 @@ END = "----- end of step {} -----"
 PATIENCE_S = 240
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the tour is made of curl, and there is none here")
 def test_every_command_of_the_tour_does_what_it_says() -> None:
+    assert shutil.which("curl"), "the tour is made of curl, and there is none here"
     script = "set -eu -o pipefail\n" + "".join(f"{commands}\necho '{END.format(n)}'\n" for n, (_, commands) in enumerate(STEPS))
     with local.running("--gap-ms", "50") as stack, local.Receiver() as receiver:
         path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Follows the stream of the `records` table, as an app downstream would, and prints one line for each change.
 
-    python follow_records.py --endpoint-url http://127.0.0.1:8001 --stack afferent
+    python follow_records.py --endpoint-url http://127.0.0.1:8001 --stack afferent --checkpoint reader.json
 
     MODIFY user=usr_1 record=rec_9 rev=2 status=amended kind=body_weight
 
 No values are printed: they are health data. A change may come more than once, and it names the record's revision (`rev`):
 an app keeps the highest revision that it has seen of a record and drops what is not higher. A record that Withings no
-longer shows comes as a MODIFY with status entered-in-error; REMOVE means that it was erased.
+longer shows comes as a MODIFY with status entered-in-error; REMOVE means that it was erased. All that may be relied on is in
+docs/stream.md.
+
+With --checkpoint it goes on where it was. The checkpoint moves on when a change has been handled (here: printed), so what
+was being handled during a crash comes again, and nothing is missed. The reader in Rust beside it keeps the same file.
 
 Only the endpoint that is given is ever spoken to, with made-up credentials: this reads a stack on one machine. An app on
 AWS makes its two clients by `boto3.client("dynamodb")` and `boto3.client("dynamodbstreams")` alone.
@@ -15,7 +19,9 @@ AWS makes its two clients by `boto3.client("dynamodb")` and `boto3.client("dynam
 
 import argparse
 import collections
+import json
 import os
+import pathlib
 import sys
 import time
 from collections.abc import Iterator
@@ -37,10 +43,15 @@ def clients(endpoint_url: str) -> tuple:
     return boto3.client("dynamodb", **settings), boto3.client("dynamodbstreams", **settings)
 
 
+class MissedError(Exception):
+    """The checkpoint is older than what the stream holds (24 hours): read the table, and begin anew."""
+
+
 class Follower:
     """Reads every shard of a stream, each after its parent's end, so that a record's changes stay in order."""
 
-    def __init__(self, streams, arn: str, start: str) -> None:
+    def __init__(self, streams, arn: str, start: str, checkpoint: pathlib.Path | None = None) -> None:
+        self.checkpoint = checkpoint
         self.streams = streams
         self.arn = arn
         self.start = start
@@ -48,6 +59,25 @@ class Follower:
         self.iterators: dict[str, str] = {}
         self.last_number: dict[str, str] = {}
         self.finished: set[str] = set()
+        if checkpoint and checkpoint.exists():
+            # Whoever has a place to go on from begins new shards at their beginning.
+            self.first_look = False
+            for shard, place in json.loads(checkpoint.read_text())["shards"].items():
+                if place["last"]:
+                    self.last_number[shard] = place["last"]
+                if place["end"] is not None and place["end"] == (place["last"] or ""):
+                    self.finished.add(shard)
+
+    def save(self) -> None:
+        """What has been read so far has been handled. Written whole, so that a crash leaves the old file or the new one."""
+        if self.checkpoint:
+            places = {}
+            for shard in sorted(self.finished | set(self.last_number)):
+                last = self.last_number.get(shard)
+                places[shard] = {"last": last, "end": (last or "") if shard in self.finished else None}
+            beside = self.checkpoint.with_suffix(".new")
+            beside.write_text(json.dumps({"shards": places}))
+            beside.replace(self.checkpoint)
 
     def shards(self) -> Iterator[dict]:
         request = {"StreamArn": self.arn}
@@ -64,6 +94,9 @@ class Follower:
         # A shard that appears later holds only changes from after we began, so none of it may be skipped.
         start = self.start if self.first_look else "TRIM_HORIZON"
         self.first_look = False
+        # A shard that is no longer listed is older than the stream.
+        self.finished &= set(shards)
+        self.last_number = {name: last for name, last in self.last_number.items() if name in shards}
         for name, shard in shards.items():
             parent = shard.get("ParentShardId")
             parent_is_read = parent not in shards or parent in self.finished
@@ -74,7 +107,10 @@ class Follower:
         where = {"ShardIteratorType": start}
         if shard in self.last_number:
             where = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self.last_number[shard]}
-        answer = self.streams.get_shard_iterator(StreamArn=self.arn, ShardId=shard, **where)
+        try:
+            answer = self.streams.get_shard_iterator(StreamArn=self.arn, ShardId=shard, **where)
+        except self.streams.exceptions.TrimmedDataAccessException as error:
+            raise MissedError(MissedError.__doc__) from error
         self.iterators[shard] = answer["ShardIterator"]
 
     def read(self) -> Iterator[dict]:
@@ -86,6 +122,8 @@ class Follower:
                 # Iterators live 15 minutes. Go on after the last change that was read.
                 self.open(shard, self.start)
                 continue
+            except self.streams.exceptions.TrimmedDataAccessException as error:
+                raise MissedError(MissedError.__doc__) from error
             for record in answer["Records"]:
                 self.last_number[shard] = record["dynamodb"]["SequenceNumber"]
                 yield record
@@ -106,6 +144,7 @@ class Follower:
             for record in self.read():
                 any_change = True
                 yield record
+            self.save()
             if not any_change:
                 time.sleep(PAUSE_S)
 
@@ -131,6 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--stack", default="afferent", help="name of the stack (its table is <stack>-records)")
     parser.add_argument("--from-now", action="store_true", help="skip what is in the stream already")
+    parser.add_argument("--checkpoint", type=pathlib.Path, metavar="FILE", help="go on from where this file says")
     parser.add_argument("--until-count", type=int, metavar="N", help="end after N changes")
     parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds; a failure if N is not reached")
     options = parser.parse_args(arguments)
@@ -139,11 +179,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     tables, streams = clients(options.endpoint_url)
     arn = tables.describe_table(TableName=f"{options.stack}-records")["Table"]["LatestStreamArn"]
-    follower = Follower(streams, arn, "LATEST" if options.from_now else "TRIM_HORIZON")
+    follower = Follower(streams, arn, "LATEST" if options.from_now else "TRIM_HORIZON", options.checkpoint)
     until = time.monotonic() + options.timeout if options.timeout else float("inf")
     seen = 0
     for change in follower.changes(until):
         print(line(change), flush=True)
+        follower.save()
         seen += 1
         if seen == options.until_count:
             return 0

@@ -82,11 +82,43 @@ def test_a_shard_is_read_only_after_its_parent() -> None:
     assert list(follower.iterators) == ["child"]
 
 
+def test_a_reader_goes_on_after_the_last_change_that_it_handled(endpoint_url, dynamodb, capsys, tmp_path) -> None:
+    for rev in (1, 2, 3):
+        put(dynamodb, "rec_1", rev, "final", "81.25")
+    arguments = ["--endpoint-url", endpoint_url, "--checkpoint", str(tmp_path / "reader.json")]
+    assert follow_records.main([*arguments, "--until-count", "2", "--timeout", "30"]) == 0
+    assert follow_records.main([*arguments, "--until-count", "1", "--timeout", "30"]) == 0
+    revisions = [line.split(" rev=")[1].split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert revisions == ["1", "2", "3"]
+
+
+def test_a_checkpoint_that_is_older_than_the_stream_is_an_error_and_not_a_gap(tmp_path) -> None:
+    checkpoint = tmp_path / "reader.json"
+    checkpoint.write_text('{"shards": {"parent": {"last": "1", "end": null}}}')
+    follower = follow_records.Follower(TrimmedStreams(), "arn", "TRIM_HORIZON", checkpoint)
+    with pytest.raises(follow_records.MissedError):
+        follower.look_for_shards()
+
+
+def test_what_was_read_of_a_shard_to_its_end_is_not_read_again(tmp_path) -> None:
+    checkpoint = tmp_path / "reader.json"
+    first = follow_records.Follower(FakeStreams(), "arn", "TRIM_HORIZON", checkpoint)
+    first.look_for_shards()
+    assert len(list(first.read())) == 1
+    first.save()
+    second = follow_records.Follower(FakeStreams(), "arn", "TRIM_HORIZON", checkpoint)
+    second.look_for_shards()
+    assert list(second.iterators) == ["child"]
+
+
 class FakeStreams:
     """A stream whose first shard has been closed and goes on in a second one."""
 
     class exceptions:  # noqa: N801 (boto3's name)
         class ExpiredIteratorException(Exception):
+            pass
+
+        class TrimmedDataAccessException(Exception):
             pass
 
     def describe_stream(self, **_request):
@@ -99,3 +131,11 @@ class FakeStreams:
     def get_records(self, ShardIterator: str):  # noqa: N803 (boto3's name)
         number = {"parent": "1", "child": "2"}[ShardIterator]
         return {"Records": [{"dynamodb": {"SequenceNumber": number}}]}
+
+
+class TrimmedStreams(FakeStreams):
+    """The same stream a day later."""
+
+    def get_shard_iterator(self, ShardIteratorType: str, **_request):  # noqa: N803 (boto3's name)
+        assert ShardIteratorType == "AFTER_SEQUENCE_NUMBER"
+        raise self.exceptions.TrimmedDataAccessException

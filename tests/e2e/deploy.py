@@ -62,7 +62,8 @@ def _zip(folder: pathlib.Path) -> bytes:
 def deploy(endpoint_url: str, path: pathlib.Path, stack: str, parameters: dict[str, str]) -> dict[str, str]:
     """Creates the stack from the template at `path` and returns its outputs.
 
-    The template is sent as it stands, but for `CodeUri`: a folder there is zipped and put into S3.
+    The template is sent as it stands, but for `CodeUri`: a folder there is zipped and put into S3. So is the template,
+    because CloudFormation takes no more than 51,200 bytes of it in the request.
     """
     template = load(path)
     s3 = client("s3", endpoint_url)
@@ -75,10 +76,12 @@ def deploy(endpoint_url: str, path: pathlib.Path, stack: str, parameters: dict[s
             s3.put_object(Bucket=BUCKET, Key=key, Body=code)
             resource["Properties"]["CodeUri"] = {"Bucket": BUCKET, "Key": key}
 
+    s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template))
+
     cloudformation = client("cloudformation", endpoint_url)
     cloudformation.create_stack(
         StackName=stack,
-        TemplateBody=json.dumps(template),
+        TemplateURL=f"{endpoint_url}/{BUCKET}/template.json",
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
     )

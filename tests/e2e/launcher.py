@@ -16,8 +16,8 @@ import sys
 
 VERSION = "1.5.33"
 SERVICES = [
-    "cloudformation", "cloudwatch", "dynamodb", "dynamodbstreams", "events", "iam", "lambda", "logs", "s3", "scheduler",
-    "secretsmanager", "sqs", "sts",
+    "apigateway", "cloudformation", "cloudwatch", "dynamodb", "dynamodbstreams", "events", "iam", "kinesis", "lambda", "logs",
+    "s3", "scheduler", "secretsmanager", "sqs", "sts",
 ]  # fmt: skip
 
 
@@ -137,6 +137,42 @@ def allow_batches_of_what_is_allowed() -> None:
     iam_actions.extract_iam_action = extract_single
 
 
+def take_http_for_tls() -> None:
+    """On AWS every call of ours goes by TLS; here it goes by plain HTTP, which our queues deny.
+
+    (That they do is how we know that the emulator reads their policies: without this nothing works.)
+    """
+    from ministack.core import iam_evaluator
+
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_but_transport(key: str, *args, **kwargs) -> object:
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, *args, **kwargs)
+
+    iam_evaluator._resolve_condition_key = resolve_but_transport
+
+
+def show_parameters_to_sam() -> None:
+    """SAM reads the values of some parameters: whether a function is deployed by CodeDeploy, an alias's name.
+
+    ministack translates with none, so defaults would go before what was given.
+    """
+    from ministack.services.cloudformation import engine, handlers
+    from samtranslator.translator import transform as sam
+
+    apply, translate = handlers._apply_transforms, sam.transform
+
+    def apply_with_parameters(template: dict, provided=None, previous=None) -> dict:
+        values = engine._transform_parameters(template, provided, previous)
+        sam.transform = lambda fragment, _none, *rest: translate(fragment, values, *rest)
+        try:
+            return apply(template, provided, previous)
+        finally:
+            sam.transform = translate
+
+    handlers._apply_transforms = apply_with_parameters
+
+
 def records_before_failure(records: list[dict], answer: object) -> int:
     """How many records from the first on are done. An answer that cannot be read fails the batch whole, as on AWS."""
     try:
@@ -161,6 +197,8 @@ def main() -> None:
     read_maximum_concurrency_as_a_number()
     refer_to_secrets_by_their_arn()
     allow_batches_of_what_is_allowed()
+    take_http_for_tls()
+    show_parameters_to_sam()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__")
 

@@ -37,6 +37,13 @@ BODIES: dict[str, dict] = {
     "test_endpoint": {"type": "webhook.test"},
 }
 
+# The same of those that take a form.
+FORMS = {
+    "search_devices_by_form": {"patient": "{patient}"},
+    "search_observations_by_form": {"patient": "{patient}"},
+    "search_patients_by_form": {},
+}
+
 # What a request needs in its query.
 QUERIES = {
     "get_series": {"kind": "body_weight"},
@@ -100,7 +107,11 @@ def test_every_route_of_the_api_may_do_what_it_does(outcome: Outcome) -> None:  
         # What waits can be cancelled, and only what fails waits.
         names = known | ({"endpoint": failing.id} if name == "cancel_delivery" else {})
         address = path.format(**names).lstrip("/") + ("?" + urllib.parse.urlencode(query) if query else "")
-        body = json.dumps(BODIES[name]).encode() if "requestBody" in operation else None
+        if name in FORMS:
+            form = {what: value.format(**known) for what, value in FORMS[name].items()}
+            body = urllib.parse.urlencode(form).encode()
+        else:
+            body = json.dumps(BODIES[name]).encode() if "requestBody" in operation else None
         if body is None and method == "POST":
             body = b""
         return outcome.api.call(method, address, body, key)

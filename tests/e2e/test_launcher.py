@@ -14,7 +14,8 @@ STACK = "probe"
 @pytest.fixture(scope="module")
 def emulator():
     with processes.emulator() as url:
-        deploy.deploy(url, pathlib.Path(__file__).with_name("probe") / "template.yaml", STACK, {"Concurrency": "2"})
+        parameters = {"Concurrency": "2", "Alias": "live"}
+        deploy.deploy(url, pathlib.Path(__file__).with_name("probe") / "template.yaml", STACK, parameters)
         yield url
 
 
@@ -46,6 +47,13 @@ def test_a_queue_is_read_when_its_concurrency_is_a_parameter(emulator: str) -> N
     url = sqs.get_queue_url(QueueName=f"{STACK}-queue")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="from the queue")
     processes.wait_until(lambda: ["from the queue"] in batches(emulator), "the message arrives", 30)
+
+
+def test_sam_is_shown_the_parameters_that_were_given(emulator: str) -> None:
+    functions = deploy.client("lambda", emulator)
+    assert [alias["Name"] for alias in functions.list_aliases(FunctionName=f"{STACK}-function")["Aliases"]] == ["live"]
+    sources = functions.list_event_source_mappings()["EventSourceMappings"]
+    assert {source["FunctionArn"].rsplit(":", 1)[1] for source in sources} == {"live"}
 
 
 def credentials_of_the_function(emulator: str) -> dict[str, str]:

@@ -31,6 +31,9 @@ PARAMETERS = {
     # As the bootstraps were built: for this machine.
     "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64",
     "DeletionProtection": "false",
+    # The emulator has no CodeDeploy and no saved queries; what watches a stack is checked in infra/checks.
+    "Deployment": "AllAtOnce",
+    "Alarms": "false",
     # The receivers of this test are on this machine.
     "EndpointNetworks": "127.0.0.0/8",
     "EndpointPorts": "1-65535",

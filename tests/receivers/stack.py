@@ -95,6 +95,14 @@ class Stack:
         planted = self.program("seed", "--webhook", url)
         return {**planted["endpoints"][0], "key": planted["key"]}
 
+    def endpoints(self, key: str, path: str, body: object = None):
+        """What the API answers under `/v1/endpoints`; a POST."""
+        data = json.dumps(body or {}).encode()
+        request = urllib.request.Request(f"{self.front}/v1/endpoints{path}", data=data, method="POST")
+        request.add_header("authorization", f"Bearer {key}")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
     def program(self, command: str, *arguments: str):
         """What a command of the program says of this stack, as JSON."""
         call = [str(PROGRAM), command, *arguments, "--endpoint-url", self.dynamodb]

@@ -97,11 +97,12 @@ def test_while_a_secret_is_replaced_either_verifies_and_afterwards_only_the_new_
     with local.Endpoint() as endpoint:
         registered = stack.register(endpoint.url)
         first = registered["secret"]
-        second = stack.program("endpoint", "rotate", registered["id"], "--overlap", "24h", "--json")["secret"]
-        stack.program("endpoint", "test", registered["id"], "--type", "body_weight.created", "--json")
+        key, own = registered["key"], f"/{registered['id']}"
+        second = stack.endpoints(key, f"{own}/secret/rotate", {"overlap_s": 86_400})["secret"]
+        stack.endpoints(key, f"{own}/test", {"type": "body_weight.created"})
         both = first_of_type(endpoint, "body_weight.created")
-        third = stack.program("endpoint", "rotate", registered["id"], "--overlap", "0s", "--json")["secret"]
-        stack.program("endpoint", "test", registered["id"], "--type", "ecg.deleted", "--json")
+        third = stack.endpoints(key, f"{own}/secret/rotate", {"overlap_s": 0})["secret"]
+        stack.endpoints(key, f"{own}/test", {"type": "ecg.deleted"})
         one = first_of_type(endpoint, "ecg.deleted")
     assert takes_each(both, [first, second, cases.OTHER_SECRET], at, node) == [True, True, False]
     assert takes_each(one, [first, second, third], at, node)[2]
@@ -110,7 +111,7 @@ def test_while_a_secret_is_replaced_either_verifies_and_afterwards_only_the_new_
 def test_a_test_event_says_that_it_is_one_and_verifies_like_any_other(stack, at, node) -> None:
     with local.Endpoint() as endpoint:
         registered = stack.register(endpoint.url)
-        stack.program("endpoint", "test", registered["id"], "--type", "webhook.test", "--json")
+        stack.endpoints(registered["key"], f"/{registered['id']}/test", {"type": "webhook.test"})
         request = first_of_type(endpoint, "webhook.test")
     assert json.loads(request.body)["test"] is True
     assert takes_each(request, [registered["secret"]], at, node) == [True]
@@ -120,8 +121,9 @@ def test_a_message_in_a_queue_verifies_by_its_attributes(stack, at, node) -> Non
     settings = {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
     sqs = boto3.client("sqs", endpoint_url=stack.sqs, **settings)
     queue = sqs.create_queue(QueueName="health-events")["QueueUrl"]
-    registered = stack.program("endpoint", "add", queue, "--queue", "--type", "*.deleted", "--json")
-    stack.program("endpoint", "test", registered["endpoint"]["endpoint"], "--type", "workout.deleted", "--json")
+    key = stack.program("seed")["key"]
+    registered = stack.endpoints(key, "", {"queue_url": queue, "types": ["*.deleted"]})
+    stack.endpoints(key, f"/{registered['endpoint']}/test", {"type": "workout.deleted"})
     received = sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=20)["Messages"][0]
     attributes = {name: value["StringValue"] for name, value in received["MessageAttributes"].items()}
     assert set(attributes) == {"webhook-id", "webhook-timestamp", "webhook-signature", "type"}

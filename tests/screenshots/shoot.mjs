@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import puppeteer from "puppeteer-core";
 
-import { link, settings, start } from "./stack.mjs";
+import { age, link, settings, start } from "./stack.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const IMAGES = join(ROOT, "docs/images");
@@ -58,7 +58,11 @@ try {
     await goOn(page, await link(stack, "somebody-else"));
     await shoot(page, "link-denied", "did not allow");
 
-    await page.goto(`${url.slice(0, url.lastIndexOf("/"))}/lnk_${"0".repeat(43)}`);
+    const old = await link(stack, "somebody-late");
+    await page.goto(old);
+    if (!(await page.$("button[value=continue]"))) throw new Error("a new link does not ask");
+    await age(stack, old);
+    await page.goto(old);
     await shoot(page, "link-expired", "no longer valid");
 
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);

@@ -1,6 +1,7 @@
 // A local stack: the real programs, everything on 127.0.0.1.
 
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 
 /** Starts a stack with a sample person to whom nothing has happened yet; its addresses and a key. */
@@ -16,8 +17,8 @@ export async function start(program) {
   child.stdout.resume();
   const address = (of) => said.find((line) => line.startsWith(of))?.match(/http:\/\/\S+/)?.[0];
   const key = said.join("\n").match(/Bearer (afk_\w+)/)?.[1];
-  const stack = { front: address("front door"), withings: address("Withings"), key };
-  if (!stack.front || !stack.withings || !key) {
+  const stack = { front: address("front door"), withings: address("Withings"), tables: address("DynamoDB"), key };
+  if (!stack.front || !stack.withings || !stack.tables || !key) {
     child.kill();
     throw new Error(`the stack did not start: ${said.join("\n")}`);
   }
@@ -41,4 +42,27 @@ export async function link(stack, reference) {
   const said = await answer.json();
   if (!answer.ok) throw new Error(`a link: ${answer.status} ${said.detail}`);
   return said.link_url;
+}
+
+/** Lets the hour of a link be over: what its item says of its end is moved to a minute ago. */
+export async function age(stack, url) {
+  const token = url.slice(url.lastIndexOf("/") + 1);
+  const hash = createHash("sha256").update(token).digest("hex");
+  const answer = await fetch(stack.tables, {
+    method: "POST",
+    headers: {
+      "content-type": "application/x-amz-json-1.0",
+      "x-amz-target": "DynamoDB_20120810.UpdateItem",
+      // Any key will do here, and one there must be.
+      authorization: "AWS4-HMAC-SHA256 Credential=local/20261122/eu-central-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0",
+    },
+    body: JSON.stringify({
+      TableName: "afferent-connections",
+      Key: { owner: { S: `link#${hash}` }, item: { S: "link" } },
+      UpdateExpression: "SET dies_ms = :past",
+      ConditionExpression: "attribute_exists(dies_ms)",
+      ExpressionAttributeValues: { ":past": { N: String(Date.now() - 60_000) } },
+    }),
+  });
+  if (!answer.ok) throw new Error(`a link could not be aged: ${answer.status} ${await answer.text()}`);
 }

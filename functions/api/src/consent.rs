@@ -4,6 +4,7 @@
 //! and the state is the only authority that it has. It is used up before anything else is done, and with it the link
 //! that it was opened for.
 
+mod browser;
 mod config;
 mod devices;
 mod import;
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
-use afferent_domain::connection::{Scope, Scopes, State};
+use afferent_domain::connection::{Scope, Scopes};
 use afferent_domain::id::{ConnectionId, PullId, UserId};
 use afferent_domain::link::Language;
 use afferent_domain::secret::{App, Secret};
 use afferent_function::Rim;
 use afferent_gate::{CALL, CallError, ConnectError, Connector, Consent, Gate};
+use afferent_metrics::{Metric, count};
 use afferent_secrets::{Seals, SecretsError, application};
 use afferent_store::StoreError;
 use afferent_store::budget::Budget;
@@ -37,6 +39,7 @@ use crate::problem::Problem;
 use crate::wish::named;
 
 pub use afferent_domain::link::Refusal;
+pub(crate) use browser::Browser;
 pub use config::{Config, SharedAccounts};
 pub(crate) use devices::Activation;
 pub(crate) use import::{Brought, NotImported};
@@ -48,6 +51,9 @@ const VISIT: Duration = Duration::from_secs(9);
 
 /// How long the exchange of the code itself may take.
 const EXCHANGE: Duration = Duration::from_secs(7);
+
+/// Where Withings sends people back to.
+const CALLBACK: &str = "/v1/oauth/callback";
 
 /// When a visit ends, whatever it is at: a person who is told that it failed can try again, and one whose answer the
 /// function's 15 s cut off is told nothing.
@@ -190,6 +196,7 @@ impl Consents {
             redirect_uri: self.redirect_uri(called_at),
             return_url: wish.return_url.clone(),
             link: None,
+            browser: None,
             language: wish.language,
         };
         let dies = self.rim.clock.now() + LIFE;
@@ -202,8 +209,15 @@ impl Consents {
         erasing.map_or(Ok(()), |_| Err(StoreError::Erasing))
     }
 
+    /// Where people reach the function: the page of a link has to be at the host to which Withings sends them back, because
+    /// its cookie goes to that host alone.
+    fn public_url(&self, called_at: &str) -> String {
+        let own = self.config.redirect_url.as_deref().and_then(|url| url.strip_suffix(CALLBACK));
+        own.unwrap_or(called_at).to_owned()
+    }
+
     fn redirect_uri(&self, called_at: &str) -> String {
-        self.config.redirect_url.clone().unwrap_or_else(|| format!("{called_at}/v1/oauth/callback"))
+        self.config.redirect_url.clone().unwrap_or_else(|| format!("{called_at}{CALLBACK}"))
     }
 
     /// Opens a state that lives until `dies`, and gives the address that brings it back.
@@ -222,15 +236,20 @@ impl Consents {
     ///
     /// # Errors
     /// The table is out of reach, and it is not known whose state it is.
-    pub(crate) async fn visit(&self, visitor: Visitor) -> Result<Outcome, StoreError> {
+    pub(crate) async fn visit(&self, visitor: Visitor, browser: &Browser) -> Result<Outcome, StoreError> {
         let now = self.rim.clock.now();
         let Some(state) = &visitor.state else { return Ok(Outcome::refused(Refusal::TokenExpired, None)) };
         let name = PullId::draw(now, &*self.rim.dice);
         let connections = &self.connector.connections;
-        let ask = match connections.use_state(state, name.as_str(), now).await? {
+        let ask = match connections.use_state(state, name.as_str(), &browser.marks(), now).await? {
             Visit::First(ask) => ask,
             Visit::Used(ask) => return Ok(Outcome::refused(Refusal::TokenConsumed, Some(ask.into()))),
             Visit::Expired(ask) => return Ok(Outcome::refused(Refusal::TokenExpired, Some(ask.into()))),
+            Visit::Elsewhere(ask) => {
+                tracing::warn!(result = Refusal::OtherBrowser.name(), "a person came back in another browser");
+                let whom = Whom { reference: None, ..ask.into() };
+                return Ok(Outcome::refused(Refusal::OtherBrowser, Some(whom)));
+            }
             Visit::Unknown => return Ok(Outcome::refused(Refusal::TokenExpired, None)),
         };
         // A link is used up by the first visit that it leads to, although each Continue opened a state of its own.
@@ -250,6 +269,8 @@ impl Consents {
             Err(Refusal::ProviderError)
         });
         if let Err(refusal) = &result {
+            // Whoever declines has chosen to.
+            count(Metric::ConsentsFailed, usize::from(!matches!(refusal, Refusal::Denied)));
             tracing::warn!(result = refusal.name(), "a person was not connected");
         }
         Ok(Outcome { result, whom: Some(ask.into()) })
@@ -267,16 +288,6 @@ impl Consents {
             Refusal::ProviderError
         })?;
         let exchanged = ready.gate.exchange(code, &ask.redirect_uri, EXCHANGE, began + VISIT).await;
-        for (lane, used) in ready.gate.take_usage().lanes() {
-            let wait_ms = u64::try_from(used.wait.as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(
-                lane = lane.name(),
-                calls = used.calls,
-                refused = used.refused,
-                wait_ms,
-                "the budget was used"
-            );
-        }
         let token = exchanged.map_err(|error| {
             tracing::error!(%error, "the code of a person was not exchanged");
             match error {
@@ -293,6 +304,7 @@ impl Consents {
             access_token: token.access_token,
             refresh_token: token.refresh_token,
             tz: None,
+            alone: self.alone(),
         };
         let failed = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "a person consented and could not be connected");
@@ -300,18 +312,18 @@ impl Consents {
         };
         // An answer that names no scope grants none: only of an imported pair it is not known.
         let lacks = !ask.required.names().all(|scope| has(&consent.scopes, scope));
-        let refused = self.config.shared_accounts == SharedAccounts::Refuse
-            && self.is_taken(&consent.reference, &consent.account).await.map_err(|error| failed(&error))?;
-        if lacks || refused {
+        if lacks {
             self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
-            return Err(if lacks { Refusal::RequiredScopesMissing } else { Refusal::DuplicateConnection });
+            return Err(Refusal::RequiredScopesMissing);
         }
-        let connected = self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await;
-        if let Err(ConnectError::Store(StoreError::Erasing)) = &connected {
-            self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
+        match self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await {
+            Ok(Connection { user, id, .. }) => Ok(Connected { user, connection: id }),
+            Err(error @ (ConnectError::Taken | ConnectError::Store(StoreError::Erasing))) => {
+                self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
+                Err(if matches!(error, ConnectError::Taken) { Refusal::DuplicateConnection } else { failed(&error) })
+            }
+            Err(error) => Err(failed(&error)),
         }
-        let Connection { user, id, .. } = connected.map_err(|error| failed(&error))?;
-        Ok(Connected { user, connection: id })
     }
 
     /// What becomes of the pair of somebody who is not connected: it is kept if the account lives for others, and the
@@ -335,11 +347,9 @@ impl Consents {
         Ok(())
     }
 
-    /// Whether the account is connected for another user.
-    async fn is_taken(&self, reference: &str, account: &AccountKey) -> Result<bool, StoreError> {
-        let user = UserId::derive(&[reference]);
-        let others = self.connector.connections.of_account(account).await?;
-        Ok(others.iter().any(|other| other.user != user && other.state == State::Connected))
+    /// Whether an account may be one user's alone.
+    pub(crate) fn alone(&self) -> bool {
+        self.config.shared_accounts == SharedAccounts::Refuse
     }
 
     pub(crate) fn account(&self, app: &App, userid: String) -> AccountKey {

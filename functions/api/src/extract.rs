@@ -1,11 +1,12 @@
 //! What a request says, read and checked: unknown parameters and members are refused by name, and what is wrong is
 //! said with the field and what would be right, never with what was given, which may be a secret.
 
+use afferent_domain::erasure::sha256;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -153,6 +154,48 @@ pub(crate) fn write_cursor(place: &str) -> String {
 pub(crate) fn read_cursor(text: &str) -> Result<String, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     bytes.ok_or_else(bad_cursor)
+}
+
+/// Writes the cursor of a list in the order of a number and, where that is the same, of a text.
+pub(crate) fn write_pair(number: i64, text: impl std::fmt::Display) -> String {
+    write_cursor(&format!("{number} {text}"))
+}
+
+/// Reads what [`write_pair`] wrote; `parse` says what the text may be.
+pub(crate) fn read_pair<T>(cursor: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<(i64, T), Problem> {
+    let text = read_cursor(cursor)?;
+    let pair = text.split_once(' ').and_then(|(number, text)| Some((number.parse().ok()?, parse(text)?)));
+    pair.ok_or_else(bad_cursor)
+}
+
+/// The cursors of one request. Another takes none of them: a place in its list is no place in another.
+pub(crate) struct Cursors(String);
+
+impl Cursors {
+    pub(crate) fn of(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or_default();
+        Self::to(uri.path(), form_urlencoded::parse(query.as_bytes()).into_owned())
+    }
+
+    /// Those of a request to this path with these parameters.
+    pub(crate) fn to(path: &str, parameters: impl Iterator<Item = (String, String)>) -> Self {
+        /// How much comes at once, and in which form, may change from page to page.
+        const FREE: [&str; 6] = ["cursor", "limit", "format", "_cursor", "_count", "_format"];
+        let mut asked: Vec<_> = parameters.filter(|(name, _)| !FREE.contains(&&**name)).collect();
+        asked.sort();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+        Self(sha256(&format!("{path}?{query}")).chars().take(16).collect())
+    }
+
+    pub(crate) fn write(&self, place: &str) -> String {
+        write_cursor(&format!("{} {place}", self.0))
+    }
+
+    pub(crate) fn read(&self, text: &str) -> Result<String, Problem> {
+        let text = read_cursor(text)?;
+        let place = text.strip_prefix(&self.0).and_then(|rest| rest.strip_prefix(' '));
+        place.map(str::to_owned).ok_or_else(bad_cursor)
+    }
 }
 
 /// A cursor that nobody was given.

@@ -24,9 +24,12 @@ mod wish;
 
 use std::sync::Arc;
 
-use afferent_function::{Env, Rim, StartError};
+use afferent_domain::Clock;
+use afferent_function::{Edge, Env, Rim, StartError};
+use afferent_metrics::{Metric, count, observe_ms};
 use afferent_store::records::escaped_len;
 use axum::Router;
+use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use lambda_http::{Body, Request, Response};
 use tower_service::Service as _;
@@ -43,6 +46,8 @@ const ANSWER_LIMIT: usize = 6_291_556 - 64 * 1024;
 /// The function.
 pub struct Api {
     router: Router,
+    edge: Edge,
+    clock: Arc<dyn Clock>,
 }
 
 impl Api {
@@ -51,7 +56,8 @@ impl Api {
     /// # Errors
     /// A variable is missing.
     pub async fn start(env: &Env, rim: &Rim) -> Result<Self, StartError> {
-        Ok(Self { router: routes::all(Arc::new(App::new(env, rim)?)) })
+        let router = routes::all(Arc::new(App::new(env, rim)?));
+        Ok(Self { router, edge: rim.edge("api", env), clock: Arc::clone(&rim.clock) })
     }
 
     /// Answers one request.
@@ -59,6 +65,21 @@ impl Api {
     /// # Errors
     /// None that a request could cause.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, lambda_http::Error> {
+        self.edge.invocation(self.counted(request)).await
+    }
+
+    async fn counted(&self, request: Request) -> Result<Response<Body>, lambda_http::Error> {
+        let began = self.clock.now();
+        let answer = self.answer(request).await;
+        let status = answer.as_ref().map_or(StatusCode::INTERNAL_SERVER_ERROR, Response::status);
+        count(Metric::ApiRequests, 1);
+        count(Metric::ApiFailures, usize::from(status.is_server_error()));
+        count(Metric::ApiRefusals, usize::from(status.is_client_error()));
+        observe_ms(Metric::ApiDuration, self.clock.now().since(began));
+        answer
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response<Body>, lambda_http::Error> {
         let request = request.map(|body| match body {
             Body::Text(text) => axum::body::Body::from(text),
             Body::Binary(bytes) => axum::body::Body::from(bytes),

@@ -2,7 +2,7 @@
 
 use afferent_domain::address::Reach;
 use afferent_function::{Env, Rim, StartError, init_logging};
-use afferent_http::Client;
+use afferent_http::{Client, Late};
 use lambda_http::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,7 +11,10 @@ async fn main() -> Result<(), StartError> {
     let env = Env::process();
     let networks = env.optional("ENDPOINT_NETWORKS").unwrap_or_default();
     let reach = Reach::parse(&networks, &env.optional("ENDPOINT_PORTS").unwrap_or_default())?;
-    let rim = Rim::lambda(&env)?.reaching(Client::new()?).delivering(Client::guarded(reach)?);
+    // Most requests call nobody but AWS.
+    let withings = Late::new(Client::new);
+    let endpoints = Late::new(move || Client::guarded(reach.clone()));
+    let rim = Rim::lambda(&env)?.reaching(withings).delivering(endpoints);
     let api = api::Api::start(&env, &rim).await?;
     lambda_http::run(service_fn(|request| api.handle(request))).await
 }

@@ -1,18 +1,20 @@
 //! The OpenAPI document, derived from the routes. What follows from a route itself is added here rather than written at
 //! each: who may use it, which problems it may answer with, the header of what is done once.
 
-use utoipa::PartialSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::server::Server;
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
 };
+use utoipa::{PartialSchema as _, ToSchema as _};
 
 use crate::problem::Details;
+use crate::routes::FhirOperationOutcome;
 
 /// The document as it is kept in the repository and served. A test holds it against the routes.
 pub(crate) const KEPT: &str = include_str!("../../../docs/openapi.json");
@@ -25,9 +27,10 @@ users, connections and endpoints; `read` reading; `user:usr_…` reading this on
 one endpoint. What belongs to others is not found (404); what a key of its kind never may is forbidden (403).
 
 Bodies are JSON. Unknown members and parameters are refused by name. Lists come in parts: `next` is the `cursor` of the \
-following one, and `null` at the end. Times that end in `_ms` are milliseconds since 1970.
+following one, and `null` at the end; of a journal (`events`) it is the number to go on with as `after`, and `null` only \
+if there are no events. Times that end in `_ms` are milliseconds since 1970.
 
-Every POST takes an `Idempotency-Key`: the same key with the same request within 24 hours gets the first answer again, and \
+Every POST but a search takes an `Idempotency-Key`: the same key with the same request within 24 hours gets the first answer again, and \
 nothing is done twice.
 
 What is refused is answered as a problem (RFC 9457) with a `type` that stays, the `field` at fault and what was `expected`.";
@@ -51,7 +54,7 @@ const TAGS: [(&str, &str); 11] = [
 ];
 
 /// The problems that every operation of a kind may answer with: status, name, what it means.
-const PROBLEMS: [(&str, &str, &str); 10] = [
+const PROBLEMS: [(&str, &str, &str); 12] = [
     (
         "400",
         "BadRequest",
@@ -60,6 +63,8 @@ const PROBLEMS: [(&str, &str, &str); 10] = [
     ("401", "Unauthorized", "There is no key, or none that is good."),
     ("403", "Forbidden", "A key of this kind may not do this."),
     ("404", "NotFound", "There is no such thing, or it is not for this key to know of."),
+    ("405", "MethodNotAllowed", "The path does not take this method: `Allow` says which it takes."),
+    ("406", "NotAcceptable", "`Accept` allows none of the forms in which the answer could come."),
     ("409", "Conflict", "It does not fit how things stand; `detail` says how they would have to stand."),
     ("413", "TooLarge", "The body is too long."),
     ("422", "OtherRequest", "The `Idempotency-Key` came before with another request."),
@@ -75,8 +80,13 @@ pub(crate) fn frame() -> OpenApi {
     let mut components = Components::new();
     components.add_security_scheme("key", SecurityScheme::Http(key));
     components.schemas.insert("Problem".to_owned(), Details::schema());
+    components.schemas.insert("FhirOperationOutcome".to_owned(), FhirOperationOutcome::schema());
+    let mut below = Vec::new();
+    FhirOperationOutcome::schemas(&mut below);
+    components.schemas.extend(below);
     for (status, name, means) in PROBLEMS {
-        components.responses.insert(name.to_owned(), RefOr::T(problem(status, means)));
+        components.responses.insert(name.to_owned(), RefOr::T(problem(status, means, PROBLEM)));
+        components.responses.insert(format!("Fhir{name}"), RefOr::T(problem(status, means, OUTCOME)));
     }
     OpenApiBuilder::new()
         .info(info.build())
@@ -90,26 +100,54 @@ fn tag(name: &str, means: &str) -> Tag {
     TagBuilder::new().name(name).description(Some(means)).build()
 }
 
-fn problem(status: &str, means: &str) -> Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let response = ResponseBuilder::new().description(means).content("application/problem+json", content);
-    let header = |kind, means: &str| {
-        HeaderBuilder::new()
-            .schema(Some(ObjectBuilder::new().schema_type(kind).build()))
-            .description(Some(means))
-            .build()
-    };
+/// In which form problems come: the media type, and the name of the schema.
+const PROBLEM: (&str, &str) = ("application/problem+json", "Problem");
+
+/// The same of problems of the FHIR server.
+const OUTCOME: (&str, &str) = (afferent_fhir::MEDIA_TYPE, "FhirOperationOutcome");
+
+fn problem(status: &str, means: &str, (media_type, schema): (&str, &str)) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    let mut response = ResponseBuilder::new().description(means).content(media_type, content).build();
+    let mut header = |name, kind, means| put_header(&mut response, name, kind, means);
     match status {
-        "429" => response.header("Retry-After", header(Type::Integer, "In how many seconds to come back.")),
-        "401" => response.header("WWW-Authenticate", header(Type::String, "`Bearer`.")),
-        _ => response,
+        "400" => header(REPLAYED.0, Type::String, REPLAYED.1),
+        "401" => header("WWW-Authenticate", Type::String, "`Bearer`."),
+        "405" => header("Allow", Type::String, "The methods that the path takes."),
+        "429" => header(RETRY_AFTER.0, Type::Integer, RETRY_AFTER.1),
+        _ => {}
     }
-    .build()
+    // Before the key is known nothing is known of its rate.
+    if status != "401" {
+        put_rate(&mut response);
+    }
+    response
+}
+
+/// A header of what comes too often.
+const RETRY_AFTER: (&str, &str) = ("Retry-After", "In how many seconds to come back.");
+
+/// A header of an answer to a POST that was made before.
+const REPLAYED: (&str, &str) =
+    ("Idempotency-Replayed", "`true` if this is the answer that an earlier request with this `Idempotency-Key` got.");
+
+fn put_rate(response: &mut Response) {
+    let policy = "Of a key: how many requests it has in how many seconds, `\"key\";q=600;w=60`.";
+    let left =
+        "Of a key: how many requests it has left, and in how many seconds it has all again, `\"key\";r=599;t=1`.";
+    put_header(response, "RateLimit-Policy", Type::String, policy);
+    put_header(response, "RateLimit", Type::String, left);
+}
+
+fn put_header(response: &mut Response, name: &str, kind: Type, means: &str) {
+    let schema = ObjectBuilder::new().schema_type(kind).build();
+    let header = HeaderBuilder::new().schema(Some(schema)).description(Some(means)).build();
+    response.headers.insert(name.to_owned(), header.into());
 }
 
 /// Adds what follows from the routes themselves.
 pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let all = [
             ("get", &mut item.get),
             ("post", &mut item.post),
@@ -119,44 +157,103 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         ];
         for (method, operation) in all {
             if let Some(operation) = operation {
-                complete(method, operation);
+                complete(path, method, operation);
             }
         }
     }
+    searches(&mut document);
     document
 }
 
-fn complete(method: &str, operation: &mut Operation) {
-    // A summary is a line, however it is broken in the code.
-    operation.summary = operation.summary.take().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
-    for answer in operation.responses.responses.values_mut() {
-        match answer {
-            RefOr::T(answer) if answer.description.is_empty() => {
-                "What was asked for.".clone_into(&mut answer.description)
+/// Searches by a form take in it what the same searches take in their query, and may have some of it in theirs.
+fn searches(document: &mut OpenApi) {
+    let paths = &mut document.paths.paths;
+    let forms: Vec<String> = paths.keys().filter(|path| is_search(path)).cloned().collect();
+    for path in forms {
+        let by_query = paths.get(path.trim_end_matches("/_search")).and_then(|item| item.get.as_ref());
+        let is_in_query =
+            |one: &RefOr<Parameter>| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query);
+        let mut in_query = by_query.and_then(|operation| operation.parameters.clone()).unwrap_or_default();
+        in_query.retain(is_in_query);
+        let mut form = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
+        for parameter in in_query.clone() {
+            if let RefOr::T(Parameter {
+                parameter_in: ParameterIn::Query,
+                name,
+                schema: Some(mut schema),
+                description,
+                ..
+            }) = parameter
+            {
+                if let RefOr::T(Schema::Object(object)) = &mut schema {
+                    object.description = description;
+                }
+                form = form.property(name, schema);
             }
-            _ => {}
+        }
+        let content = ContentBuilder::new().schema(Some(form.build())).build();
+        let body = RequestBodyBuilder::new().content("application/x-www-form-urlencoded", content).build();
+        if let Some(operation) = paths.get_mut(&path).and_then(|item| item.post.as_mut()) {
+            operation.parameters.get_or_insert_default().extend(in_query);
+            operation.request_body = Some(RefOr::T(body));
         }
     }
+}
+
+/// Whether what is posted here is a search, which changes nothing.
+fn is_search(path: &str) -> bool {
+    path.ends_with("/_search")
+}
+
+fn complete(path: &str, method: &str, operation: &mut Operation) {
+    // A summary is a line, however it is broken in the code.
+    operation.summary = operation.summary.take().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     let is_behind_the_door = needs_key(operation);
+    let is_fhir = path.starts_with(crate::routes::FHIR);
     let in_path =
         |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(one) if one.parameter_in == ParameterIn::Path);
     let has_path = operation.parameters.iter().flatten().any(in_path);
-    let changes = method != "get";
+    let changes = method != "get" && !is_search(path);
+    let is_once = method == "post" && changes && is_behind_the_door;
+    let mut has_forms = false;
+    for (status, answer) in &mut operation.responses.responses {
+        let RefOr::T(answer) = answer else { continue };
+        if status == "429" {
+            put_header(answer, RETRY_AFTER.0, Type::Integer, RETRY_AFTER.1);
+        }
+        if answer.description.is_empty() {
+            "What was asked for.".clone_into(&mut answer.description);
+        }
+        if ["text/csv", "application/x-ndjson"].iter().any(|kind| answer.content.contains_key(*kind)) {
+            has_forms |= answer.content.len() > 1;
+            let means = "Of CSV and NDJSON: where the following page is, `rel=\"next\"`; absent at the end.";
+            put_header(answer, "Link", Type::String, means);
+        }
+        if is_behind_the_door {
+            put_rate(answer);
+        }
+        if is_once {
+            put_header(answer, REPLAYED.0, Type::String, REPLAYED.1);
+        }
+    }
     for (status, name, _) in PROBLEMS {
         let comes = match status {
             "401" | "403" => is_behind_the_door,
-            "404" => has_path,
+            // A search of the FHIR server says in its parameters whom it is about.
+            "404" => has_path || is_fhir && is_behind_the_door,
+            "406" => has_forms,
             "409" => changes && is_behind_the_door,
-            "413" => changes,
-            "422" => method == "post" && is_behind_the_door,
+            "413" => method != "get",
+            "422" => is_once,
             _ => true,
         };
         if comes {
+            let name = if is_fhir { format!("Fhir{name}") } else { name.to_owned() };
             let reference = || RefOr::Ref(Ref::new(format!("#/components/responses/{name}")));
             operation.responses.responses.entry(status.to_owned()).or_insert_with(reference);
         }
     }
-    if method == "post" && is_behind_the_door {
+    if is_once {
         let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)).build();
         let once = ParameterBuilder::new()
             .name("Idempotency-Key")

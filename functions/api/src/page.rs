@@ -148,7 +148,7 @@ const fn status(refusal: Refusal) -> StatusCode {
     match refusal {
         Refusal::TokenExpired => StatusCode::GONE,
         Refusal::TokenConsumed | Refusal::DuplicateConnection => StatusCode::CONFLICT,
-        Refusal::Denied | Refusal::RequiredScopesMissing => StatusCode::FORBIDDEN,
+        Refusal::Denied | Refusal::RequiredScopesMissing | Refusal::OtherBrowser => StatusCode::FORBIDDEN,
         Refusal::ProviderError => StatusCode::BAD_GATEWAY,
     }
 }

@@ -23,6 +23,9 @@ pub(crate) enum Problem {
     /// The path has routes, but none for this method.
     #[error("this path does not take this method; the header Allow names those that it takes")]
     Method,
+    /// The caller accepts none of the forms in which the answer could come.
+    #[error("the header Accept allows none of application/json, text/csv and application/x-ndjson, which there are")]
+    NotAcceptable,
     /// Nothing of that name, or it is not for this key to know of.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -77,6 +80,7 @@ impl Problem {
         match self {
             Self::NoRoute => (StatusCode::NOT_FOUND, "no-route"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
             Self::Key(_) => (StatusCode::UNAUTHORIZED, "key-needed"),
             Self::Grant(_) => (StatusCode::FORBIDDEN, "grant-missing"),

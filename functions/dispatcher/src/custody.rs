@@ -17,11 +17,13 @@ pub(crate) struct Custody<'a> {
     pub(crate) claimed: &'a Claimed,
     envelope: &'a Envelope,
     attempts: u32,
+    /// The delivery's first try, which is written with its end.
+    first: Option<Attempt>,
 }
 
 impl<'a> Custody<'a> {
     pub(crate) fn new(function: &'a Dispatcher, claimed: &'a Claimed, envelope: &'a Envelope) -> Self {
-        Self { function, claimed, envelope, attempts: claimed.delivery.attempts }
+        Self { function, claimed, envelope, attempts: claimed.delivery.attempts, first: None }
     }
 
     /// Puts an attempt into the log; its number there.
@@ -31,14 +33,42 @@ impl<'a> Custody<'a> {
         Ok(self.attempts)
     }
 
+    /// Puts the attempt after which the delivery ends into the log; its number there. One that nobody can have made another
+    /// before is written with the end, which saves a write.
+    pub(crate) async fn log_last(&mut self, attempt: Attempt) -> Result<u32, Trouble> {
+        if self.claimed.delivery.claims > 1 || self.attempts > 0 {
+            return self.log(&attempt).await;
+        }
+        self.first = Some(attempt);
+        self.attempts = 1;
+        Ok(self.attempts)
+    }
+
+    /// Puts an attempt into the log that was to be written with the end, where there is none.
+    pub(crate) async fn log_first(&mut self) -> Result<(), Trouble> {
+        if let Some(first) = self.first.take() {
+            self.attempts = self.function.deliveries.log(&self.claimed.delivery.key, 1, &first).await?;
+        }
+        Ok(())
+    }
+
     /// It is over.
-    pub(crate) async fn end(&self, end: End, reason: &str) -> Result<Fate, Trouble> {
+    pub(crate) async fn end(&mut self, end: End, reason: &str) -> Result<Fate, Trouble> {
         let (key, attempts) = (&self.claimed.delivery.key, self.attempts);
         let now = self.function.clock.now();
-        let kept = self.function.deliveries.end(self.claimed, end, reason, attempts, now).await?;
+        let log = (attempts, self.first.as_ref());
+        let ended = self.function.deliveries.end(self.claimed, end, reason, log, now).await;
+        if !matches!(ended, Ok(Kept::Yes)) {
+            // The try was made, whatever became of its claim.
+            self.log_first().await?;
+        }
+        let kept = ended?;
         if kept == Kept::Yes {
             let (event, endpoint) = (key.event.as_str(), key.endpoint.as_str());
-            tracing::info!(event, endpoint, attempts, state = end.as_str(), reason, "a delivery ended");
+            // That it arrived is told by its last attempt's line.
+            if end != End::Delivered {
+                tracing::info!(event, endpoint, attempts, state = end.as_str(), reason, "a delivery ended");
+            }
         }
         Ok(self.fate(kept, Fate::Done))
     }

@@ -3,6 +3,7 @@
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{ABORTED, End, Step, Try, WaitsFor, next_step};
 use afferent_domain::reply::Reply;
+use afferent_metrics::{Metric, observe_ms};
 
 use crate::custody::Custody;
 use crate::notes::Failed;
@@ -49,7 +50,11 @@ impl<'a> Cycle<'a> {
             if done.is_receivers_fault && matches!(step, Step::Again(_) | Step::Wait { .. } | Step::Exhausted) {
                 self.failed.add(done.attempt.at);
             }
-            match self.custody.log(&done.attempt).await {
+            let logged = match step {
+                Step::Delivered if done.reply.stop().is_none() => self.custody.log_last(done.attempt.clone()).await,
+                _ => self.custody.log(&done.attempt).await,
+            };
+            match logged {
                 Ok(number) => post::tell(&self.custody.claimed.delivery.key, number, &done.attempt, probe.is_some()),
                 Err(trouble) => return self.broken_off(trouble).await,
             }
@@ -91,28 +96,32 @@ impl<'a> Cycle<'a> {
         self.custody.wait(at, next, waits_for).await
     }
 
-    async fn delivered(self, reply: &Reply) -> Result<Fate, Trouble> {
+    async fn delivered(mut self, reply: &Reply) -> Result<Fate, Trouble> {
         self.note_stop(reply).await?;
+        let age = self.custody.function.clock.now().since(self.custody.claimed.delivery.since);
         let fate = self.custody.end(End::Delivered, "the endpoint took it").await?;
+        observe_ms(Metric::DeliveryAge, age);
         self.custody.function.notes.success(self.receiver).await;
         Ok(fate)
     }
 
-    async fn stopped(self, reply: &Reply) -> Result<Fate, Trouble> {
+    async fn stopped(mut self, reply: &Reply) -> Result<Fate, Trouble> {
         self.note_stop(reply).await?;
         let reason = self.receiver.health().stop.map(stopped).unwrap_or_default();
         self.custody.end(End::Cancelled, &reason).await
     }
 
     /// Before the delivery ends: where this fails or dies the message comes again, and so does the answer.
-    async fn note_stop(&self, reply: &Reply) -> Result<(), Trouble> {
-        match reply.stop() {
-            Some(cause) => Ok(self.custody.function.notes.stop(self.receiver, cause).await?),
-            None => Ok(()),
+    async fn note_stop(&mut self, reply: &Reply) -> Result<(), Trouble> {
+        let Some(cause) = reply.stop() else { return Ok(()) };
+        let noted = self.custody.function.notes.stop(self.receiver, cause).await;
+        if noted.is_err() {
+            self.custody.log_first().await?;
         }
+        Ok(noted?)
     }
 
-    async fn exhausted(self) -> Result<Fate, Trouble> {
+    async fn exhausted(mut self) -> Result<Fate, Trouble> {
         let notes = &self.custody.function.notes;
         notes.tries(self.receiver, self.failed).await;
         // Counted before: a crash in between warns early, the other way round not at all.

@@ -40,9 +40,10 @@ mod turn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use afferent_domain::delivery::{EVENT_GONE, End, Key, Limits, MOST_RECEIVES, Try, WaitsFor};
+use afferent_domain::delivery::{EVENT_GONE, End, Key, Limits, MOST_RECEIVES, Place, Try, WaitsFor};
 use afferent_domain::{Clock, Dice, Timestamp};
-use afferent_function::{Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError};
+use afferent_metrics::{Metric, count, observe_ms};
 use afferent_queue::{MessageError, Queue, each};
 use afferent_secrets::Seals;
 use afferent_store::StoreError;
@@ -83,6 +84,7 @@ pub struct Dispatcher {
     sender: Sender,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
+    edge: Edge,
 }
 
 /// What becomes of a message.
@@ -122,7 +124,8 @@ impl Dispatcher {
         let client = afferent_store::client(&rim.aws);
         let queue = Queue::new(&rim.aws, config.deliveries_queue_url);
         let endpoints = Endpoints::new(client.clone(), config.endpoints_table);
-        let keys = Seals::read(&rim.aws, &config.seal_endpoints_secret_arn, rim.clock.now()).await?;
+        let edge = rim.edge("dispatcher", env);
+        let keys = edge.start(Seals::read(&rim.aws, &config.seal_endpoints_secret_arn, rim.clock.now())).await?;
         Ok(Self {
             deliveries: Deliveries::new(client.clone(), config.deliveries_table).keeping(config.kept),
             events: Events::new(client, config.events_table),
@@ -135,6 +138,7 @@ impl Dispatcher {
             sender: Sender::new(rim, config.deadline),
             clock: Arc::clone(&rim.clock),
             dice: Arc::clone(&rim.dice),
+            edge,
         })
     }
 
@@ -155,6 +159,10 @@ impl Dispatcher {
         event: SqsEvent,
         ends: Timestamp,
     ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+        self.edge.invocation(self.batch(event, ends)).await
+    }
+
+    async fn batch(&self, event: SqsEvent, ends: Timestamp) -> Result<SqsBatchResponse, lambda_runtime::Error> {
         let batch = Batch { receivers: Receivers::default(), alarms: Mutex::default(), ends };
         let response = each(event, |message| self.one(message, &batch)).await?;
         self.move_alarms(batch.alarms.into_inner().unwrap_or_else(PoisonError::into_inner)).await;
@@ -185,6 +193,7 @@ impl Dispatcher {
                 afferent_queue::Outcome::Again
             }
             Err(error) => {
+                count(Metric::PoisonMessages, usize::from(matches!(error, Trouble::Message(_))));
                 tracing::error!(%error, message_id = message.message_id, "a message comes again");
                 afferent_queue::Outcome::Again
             }
@@ -260,7 +269,11 @@ impl Dispatcher {
         ends: Timestamp,
     ) -> Result<Fate, Trouble> {
         let delivery = &claimed.delivery;
-        let custody = Custody::new(self, claimed, envelope);
+        let waiting = claimed.waiting;
+        if waiting.place != Place::Queued && waiting.waits_for == WaitsFor::Schedule {
+            observe_ms(Metric::RetryLateness, self.clock.now().since(waiting.next));
+        }
+        let mut custody = Custody::new(self, claimed, envelope);
         let receiver = match answer {
             Ok(receiver) => receiver,
             Err(reason) => return custody.end(End::Cancelled, reason).await,
@@ -268,7 +281,6 @@ impl Dispatcher {
         if delivery.is_expired(&receiver.endpoint.policy, self.clock.now()) {
             // A failure only if the endpoint was tried, or not tried because it failed: neither a standstill of ours nor a
             // backlog longer than its rate is a fault of its own.
-            let waiting = claimed.waiting;
             if waiting.waits_for == WaitsFor::Breaker || waiting.at != Try::first(1) {
                 self.notes.failure(receiver).await;
             }

@@ -14,6 +14,7 @@ use afferent_domain::reply::Reply;
 use afferent_domain::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use afferent_function::Rim;
 use afferent_http::{Call, Fault, Http, HttpError, Stopwatch};
+use afferent_metrics::{Metric, count, observe_ms};
 use afferent_store::deliveries::{Attempt, Outcome, Phases};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -93,6 +94,8 @@ impl Sender {
             Outcome::Answered { .. } | Outcome::Queued { .. } => true,
         };
         let duration = self.clock.now().since(at);
+        count(Metric::Attempts, 1);
+        observe_ms(Metric::AttemptDuration, duration);
         let attempt = Attempt { at, cycle: made.cycle, number: made.number, duration, phases, outcome };
         Done { attempt, reply, is_receivers_fault }
     }

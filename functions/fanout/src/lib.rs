@@ -19,7 +19,7 @@ use afferent_domain::Clock;
 use afferent_domain::delivery::Key;
 use afferent_domain::event::Draft;
 use afferent_domain::id::UserId;
-use afferent_function::{Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError};
 use afferent_outbox::{Audience, Config, Outbox};
 use afferent_store::StoreError;
 use afferent_store::events::Failure;
@@ -43,6 +43,7 @@ struct Placed<T> {
 pub struct Fanout {
     outbox: Outbox,
     clock: Arc<dyn Clock>,
+    edge: Edge,
 }
 
 /// A failed change that the answer cannot name. AWS never sends one.
@@ -56,7 +57,8 @@ impl Fanout {
     /// # Errors
     /// A variable is missing.
     pub async fn start(env: &Env, rim: &Rim) -> Result<Self, StartError> {
-        Ok(Self { outbox: Outbox::new(Config::from_env(env)?, rim), clock: Arc::clone(&rim.clock) })
+        let outbox = Outbox::new(Config::from_env(env)?, rim);
+        Ok(Self { outbox, clock: Arc::clone(&rim.clock), edge: rim.edge("fanout", env) })
     }
 
     /// Handles one batch of the stream.
@@ -64,7 +66,7 @@ impl Fanout {
     /// # Errors
     /// A change failed that has no sequence number.
     pub async fn handle(&self, event: Event) -> Result<DynamoDbEventResponse, lambda_runtime::Error> {
-        let failed = self.first_failed(&event.records).await;
+        let failed = self.edge.invocation(self.first_failed(&event.records)).await;
         let mut response = DynamoDbEventResponse::default();
         if let Some(place) = failed {
             let sequence = event.records.get(place).and_then(|record| record.change.sequence_number.clone());

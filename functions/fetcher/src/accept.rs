@@ -3,11 +3,12 @@
 use afferent_domain::Timestamp;
 use afferent_domain::connection::State;
 use afferent_domain::duty::Duty;
-use afferent_domain::id::RecordId;
+use afferent_domain::id::{PullId, RecordId};
 use afferent_domain::mark::{Cause, Entry};
 use afferent_domain::notification::{Category, Effect, Notification, Quarantine};
 use afferent_domain::record::Fact;
 use afferent_domain::service::Service;
+use afferent_metrics::{Metric, count};
 use afferent_normalise::{device_event, device_setup};
 use afferent_queue::{Notification as Message, Payload, Wake};
 use afferent_store::StoreError;
@@ -18,13 +19,15 @@ use afferent_store::notifications::{Awaited, Beginning, Incoming, State as Stand
 use afferent_withings::Why;
 
 use crate::Fetcher;
+use crate::agenda::Agenda;
 use crate::link::verifier;
-use crate::pull::{Agenda, LEASE};
+use crate::pull::LEASE;
 
-/// Whether a notification comes from the queue, or waited for its person.
+/// Whether a notification comes from the queue, for the first time or perhaps not, or waited for its person.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coming {
     First,
+    Once,
     Again,
 }
 
@@ -41,7 +44,13 @@ impl Fetcher {
     ///
     /// # Errors
     /// A table is out of reach; the message must come back.
-    pub async fn notification(&self, message: Message, agenda: &Agenda) -> Result<(), StoreError> {
+    pub(crate) async fn notification(
+        &self,
+        message: Message,
+        message_id: &str,
+        coming: Coming,
+        agenda: &Agenda,
+    ) -> Result<(), StoreError> {
         let (body, read) = match message.payload {
             Payload::Text(text) => {
                 let read = Notification::read(&text);
@@ -57,9 +66,19 @@ impl Fetcher {
             appli: known.appli,
             userid: known.userid.clone(),
         };
-        match self.sort_out(&incoming, read, Coming::First).await? {
+        match self.sort_out(&incoming, read, coming).await? {
             Sorted::Ended => Ok(()),
+            Sorted::ToPull(connections, services) if coming == Coming::First => {
+                agenda.take(message_id, &incoming, awaited(&connections, services));
+                let marked = self.mark_and_lease(&incoming, &known, &connections, services, agenda).await;
+                if marked.is_err() {
+                    // The message comes back, and is then stored first.
+                    agenda.forget(&incoming.id);
+                }
+                marked
+            }
             Sorted::ToPull(connections, services) => {
+                self.let_go_of_dead(&incoming, services).await?;
                 self.mark(&incoming, &known, &connections, services).await?;
                 // Marked: from here on nothing can be lost, whatever the pulls come to.
                 for connection in &connections {
@@ -70,7 +89,64 @@ impl Fetcher {
         }
     }
 
-    /// Stores what a notification is, where it stands, and what is to be read for it.
+    /// Marks what is to be read for a notification that is not stored yet, and takes the leases. Where another pull is at a
+    /// service the notification is stored first, because that pull may satisfy it.
+    async fn mark_and_lease(
+        &self,
+        incoming: &Incoming,
+        known: &Notification,
+        connections: &[Connection],
+        services: &'static [Service],
+        agenda: &Agenda,
+    ) -> Result<(), StoreError> {
+        for connection in connections {
+            let entry = entry(incoming, known, connection);
+            for service in granted(connection, services) {
+                let now = self.clock.now();
+                if agenda.messages > 1
+                    && let Some(pull) = self.satisfied_earlier(connection, service, &entry).await?
+                {
+                    let awaited = Awaited { connection: connection.id.clone(), service };
+                    let ended = self.settle(agenda, &incoming.id, &awaited, &pull).await?;
+                    count(Metric::NotificationsSatisfiedEarlier, usize::from(ended));
+                    continue;
+                }
+                let pull = agenda.pull_of(connection, service, now, &*self.dice);
+                let term = (now, agenda.until + LEASE);
+                match self.connections.mark_and_lease(&connection.id, service, &entry, &pull, term).await? {
+                    Some(mark) => agenda.add_leased(connection, service, pull, mark),
+                    None => {
+                        if self.store_waiting(agenda, &incoming.id).await? != Some(Stands::Waiting) {
+                            // Its message came twice, and it has ended.
+                            agenda.forget(&incoming.id);
+                            return Ok(());
+                        }
+                        self.connections.mark(&connection.id, service, &entry, now + LEASE).await?;
+                        agenda.add(connection, service);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what a notification awaits of connections that have died since it was stored: their marks are struck out, and
+    /// nobody reads for them any more. Only for one whose message came back.
+    async fn let_go_of_dead(&self, incoming: &Incoming, services: &[Service]) -> Result<(), StoreError> {
+        let Some(userid) = incoming.userid.clone() else { return Ok(()) };
+        let connections = self.connections.of_account(&self.account(userid)).await?;
+        let nobody = PullId::draw(self.clock.now(), &*self.dice);
+        for dead in connections.iter().filter(|connection| connection.state != State::Connected) {
+            for service in granted(dead, services) {
+                let awaited = Awaited { connection: dead.id.clone(), service };
+                self.notifications.satisfy(&incoming.id, &awaited, &nobody).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what a notification is, where it stands, and what is to be read for it. One that comes for the first time and
+    /// is to wait for pulls is not stored here: see [`crate::agenda`].
     ///
     /// # Errors
     /// A table is out of reach.
@@ -84,6 +160,7 @@ impl Fetcher {
         let (category, connections) = match self.sort(read).await? {
             Ok(sorted) => sorted,
             Err(reason) => {
+                let reason = self.unless_erased(reason, known.userid.as_deref()).await?;
                 tracing::warn!(notification = %incoming.id, reason = reason.reason(), "quarantined a notification");
                 self.begin(incoming, Beginning::Quarantined(reason), coming).await?;
                 self.came_back(reason, known.userid.as_deref()).await?;
@@ -119,16 +196,22 @@ impl Fetcher {
                 checks(&connections, action)
             }
         };
-        let awaited: Vec<Awaited> = connections
-            .iter()
-            .flat_map(|connection| {
-                granted(connection, services).map(|service| Awaited { connection: connection.id.clone(), service })
-            })
-            .collect();
+        if coming == Coming::First {
+            return Ok(Sorted::ToPull(connections, services));
+        }
+        let awaited = awaited(&connections, services);
         Ok(match self.begin(incoming, Beginning::Waiting(&awaited), coming).await? {
             Stands::Waiting => Sorted::ToPull(connections, services),
             _ => Sorted::Ended,
         })
+    }
+
+    /// The reason of a quarantine, or that the person was erased. Only what is put away costs this reading, and not where
+    /// there is a connection to wait for.
+    async fn unless_erased(&self, reason: Quarantine, userid: Option<&str>) -> Result<Quarantine, StoreError> {
+        let Some(userid) = userid.filter(|_| reason != Quarantine::Disconnected) else { return Ok(reason) };
+        let erased = self.connections.is_erased(&self.account(userid.to_owned())).await?;
+        Ok(if erased { Quarantine::Erased } else { reason })
     }
 
     /// Has the account's replay done once more, if the person connected while the notification was put away.
@@ -146,7 +229,7 @@ impl Fetcher {
 
     async fn begin(&self, incoming: &Incoming, beginning: Beginning<'_>, coming: Coming) -> Result<Stands, StoreError> {
         match coming {
-            Coming::First => {
+            Coming::First | Coming::Once => {
                 let stands = self.notifications.accept(incoming, beginning).await?;
                 let (Stands::Waiting, Some(userid)) = (stands, &incoming.userid) else { return Ok(stands) };
                 if matches!(beginning, Beginning::Waiting(_)) {
@@ -255,17 +338,31 @@ impl Fetcher {
         services: &[Service],
     ) -> Result<(), StoreError> {
         for connection in connections {
-            let entry = Entry {
-                cause: Cause::Notification(incoming.id.clone()),
-                received: incoming.received,
-                window: known.named_window(&zone(connection)),
-            };
+            let entry = entry(incoming, known, connection);
             for service in granted(connection, services) {
                 self.connections.mark(&connection.id, service, &entry, self.clock.now() + LEASE).await?;
             }
         }
         Ok(())
     }
+}
+
+/// The claim of a notification on the services of a connection.
+fn entry(incoming: &Incoming, known: &Notification, connection: &Connection) -> Entry {
+    Entry {
+        cause: Cause::Notification(incoming.id.clone()),
+        received: incoming.received,
+        window: known.named_window(&zone(connection)),
+    }
+}
+
+/// All that a notification waits for.
+fn awaited(connections: &[Connection], services: &[Service]) -> Vec<Awaited> {
+    let of = |connection: &Connection, service| Awaited { connection: connection.id.clone(), service };
+    connections
+        .iter()
+        .flat_map(|connection| granted(connection, services).map(move |service| of(connection, service)))
+        .collect()
 }
 
 /// Those of the services that the person has granted; all of them if it is none: then Withings says so.

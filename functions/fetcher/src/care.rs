@@ -4,6 +4,7 @@
 //! What is wrong with a subscription is told as what it is, in the public record of the connection, and tried again
 //! after a growing pause. It never stops a pull.
 
+mod callback;
 mod subscriptions;
 
 use std::time::Duration;
@@ -24,10 +25,11 @@ use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection};
 use afferent_store::duties::{DutyKey, End, Owner};
 use afferent_store::item::{n, s};
-use afferent_withings::{Class, auth, notify};
+use afferent_withings::{Class, Secret, auth, notify};
 
 use crate::Fetcher;
 use crate::duty::Work;
+pub(crate) use callback::Callback;
 use subscriptions::{APART, Mended, REFUSED};
 
 /// How often an account is looked after.
@@ -42,6 +44,7 @@ impl Fetcher {
     /// # Errors
     /// Withings or a table is out of reach; to be done again.
     pub(crate) async fn care(&self, account: &AccountKey, work: &Work<'_>) -> Result<End, CallError> {
+        let began = self.clock.now();
         let (living, dead): (Vec<Connection>, Vec<Connection>) = self
             .connections
             .of_account(account)
@@ -64,10 +67,13 @@ impl Fetcher {
         let looked = work.reading().maybe_number("looked_ms").map(Timestamp::from_millis);
         let first = looked.is_none_or(|looked| looked < newest.connected);
         let lane = if first { Lane::OnDemand } else { Lane::Reconcile };
-        self.gate.renew(account, lane, self.renew_after, work.until).await?;
-        let Some(callback) = self.gate.app().callback_url.clone() else {
+        // A round after a restore asks for more than the usual.
+        let renew_before = work.reading().maybe_number("renew_before_ms").map(Timestamp::from_millis);
+        let asked = renew_before.map(|before| self.clock.now().since(before));
+        self.gate.renew(account, lane, asked.unwrap_or(self.renew_after).min(self.renew_after), work.until).await?;
+        let Some(callback) = self.callback_url().await? else {
             tracing::warn!("no callback URL is configured, so subscriptions are left alone");
-            return Ok(self.looked(DAILY, 0));
+            return Ok(self.looked(began, DAILY, 0));
         };
         // What the last consent granted is what the account's tokens may do.
         let (standing, made, outcome) = self.subscribe(account, &newest.scopes, &callback, lane, work).await;
@@ -82,19 +88,28 @@ impl Fetcher {
                 let refused = refused.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
                 Ok(End::Again { due: self.clock.now() + APART, set: vec![(REFUSED, s(refused))] })
             }
-            Mended::Whole(None) => Ok(self.looked(DAILY, 0)),
+            Mended::Whole(None) => Ok(self.looked(began, DAILY, 0)),
             Mended::Whole(Some(fault)) => {
                 let failures = work.reading().maybe_number::<u32>("failures").unwrap_or(0).saturating_add(1);
                 let pause = pause(failures, &*self.dice);
                 tracing::warn!(%account, fault, failures, "Withings does not take a subscription; pulls go on");
-                Ok(self.looked(pause, failures))
+                Ok(self.looked(began, pause, failures))
             }
         }
     }
 
-    fn looked(&self, pause: Duration, failures: u32) -> End {
+    /// The callback URL as it is now, or nearly.
+    async fn callback_url(&self) -> Result<Option<Secret>, CallError> {
+        self.callback.url(self.clock.now()).await.map_err(|error| {
+            tracing::error!(%error, "the callback URL cannot be had");
+            CallError::Sealed
+        })
+    }
+
+    /// A look that `began` then is over. It says nothing of what was changed since it began.
+    fn looked(&self, began: Timestamp, pause: Duration, failures: u32) -> End {
         let now = self.clock.now();
-        let set = vec![("looked_ms", n(now.as_millis())), ("failures", n(failures)), (REFUSED, s(""))];
+        let set = vec![("looked_ms", n(began.as_millis())), ("failures", n(failures)), (REFUSED, s(""))];
         End::Again { due: now + pause, set }
     }
 
@@ -131,7 +146,7 @@ impl Fetcher {
     /// Withings or a table is out of reach; to be done again.
     pub(crate) async fn care_of_application(&self, work: &Work<'_>) -> Result<End, CallError> {
         let again = End::Again { due: self.clock.now() + WEEKLY, set: vec![("failures", n(0))] };
-        let Some(callback) = self.gate.app().callback_url.clone() else { return Ok(again) };
+        let Some(callback) = self.callback_url().await? else { return Ok(again) };
         let nonce = self.gate.nonce(Lane::Reconcile, work.until).await?;
         let request = notify::subscribe_application(self.gate.app(), &nonce, callback.reveal());
         self.gate.signed(Lane::Reconcile, &request, work.until).await?;
@@ -195,7 +210,7 @@ impl Fetcher {
         alive: bool,
         work: &Work<'_>,
     ) -> Result<Mended, CallError> {
-        if let Some(callback) = self.gate.app().callback_url.clone().filter(|_| alive) {
+        if let Some(callback) = self.callback_url().await?.filter(|_| alive) {
             match self.unsubscribe(account, &callback, work).await {
                 Ok(Mended::Whole(_)) | Err(CallError::Reauthorise) => {}
                 Ok(partly @ Mended::Partly(_)) => return Ok(partly),

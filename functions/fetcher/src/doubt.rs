@@ -13,6 +13,7 @@ use afferent_domain::record::{Record, Status, retract};
 use afferent_domain::retraction::{self, Control, Lack, Large, Told, Verdict, verdict};
 use afferent_domain::service::Service;
 use afferent_gate::CallError;
+use afferent_metrics::{Metric, count};
 use afferent_normalise::recording;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
@@ -92,6 +93,7 @@ impl Fetcher {
         match verdict {
             Verdict::Wait(due) => Ok(End::Again { due, set: Vec::new() }),
             Verdict::Hold(due) => {
+                count(Metric::RetractionsHeld, usize::from(!held));
                 self.tell_retraction(large, Told::Held).await?;
                 Ok(End::Again { due, set: vec![("held_ms", afferent_store::item::n(now.as_millis()))] })
             }

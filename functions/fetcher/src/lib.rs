@@ -3,8 +3,10 @@
 //! | module | does |
 //! |---|---|
 //! | [`accept`] | a notification becomes an item, and a record, a mark or a reason |
+//! | [`agenda`] | what a batch of messages asks for, and which of its notifications are not stored yet |
 //! | [`pull`] | takes the lease of a marked service, reads it, gives the lease back |
 //! | [`duty`] | takes what else is due, and has it done |
+//! | `earlier` | what a pull leaves to those after it |
 //! | `plan` | which calls read a window whole, and what their answers must contain |
 //! | `read` | the pages of a plan, one after the other, and what they prove |
 //! | `signals` | the samples of recordings |
@@ -17,10 +19,12 @@
 //! time, and `keeper` wakes it; nothing is ever sent to the function's own queue.
 
 pub mod accept;
+pub mod agenda;
 mod care;
 mod compare;
 mod doubt;
 pub mod duty;
+mod earlier;
 mod link;
 mod plan;
 pub mod pull;
@@ -39,8 +43,9 @@ use afferent_domain::connection::{OnUnlink, State};
 use afferent_domain::id::ConnectionId;
 use afferent_domain::sweep::Tiers;
 use afferent_domain::{Clock, Dice};
-use afferent_function::{Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError};
 use afferent_gate::{Gate, Place};
+use afferent_metrics::{Metric, count};
 use afferent_queue::{Outcome, Pull, each};
 use afferent_secrets::Seals;
 use afferent_store::StoreError;
@@ -48,10 +53,12 @@ use afferent_store::budget::Budget;
 use afferent_store::connections::{Connection, Connections};
 use afferent_store::notifications::Notifications;
 use afferent_store::records::Records;
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join;
 
-use pull::Agenda;
+use accept::Coming;
+use agenda::Agenda;
+use care::Callback;
 
 /// How long one invocation works before it puts what is left down; below the template's timeout of 120 s.
 const WORK: Duration = Duration::from_secs(105);
@@ -131,8 +138,10 @@ pub struct Fetcher {
     live_sync: bool,
     backfill: Depth,
     tiers: Tiers,
+    callback: Callback,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
+    edge: Edge,
 }
 
 impl Fetcher {
@@ -142,8 +151,10 @@ impl Fetcher {
     /// A variable is missing or cannot be read, or a secret cannot be had.
     pub async fn start(env: &Env, rim: &Rim) -> Result<Self, StartError> {
         let config = Config::from_env(env)?;
-        let app = afferent_secrets::application(&rim.aws, &config.withings_secret_arn).await?;
-        let seals = Seals::read(&rim.aws, &config.seal_tokens_secret_arn, rim.clock.now()).await?;
+        let edge = rim.edge("fetcher", env);
+        let app = edge.start(afferent_secrets::application(&rim.aws, &config.withings_secret_arn)).await?;
+        let seals = Seals::read(&rim.aws, &config.seal_tokens_secret_arn, rim.clock.now());
+        let seals = edge.start(seals).await?;
         let client = afferent_store::client(&rim.aws);
         let connections = Connections::new(client.clone(), config.connections_table.clone());
         let budget = Budget::new(
@@ -155,6 +166,8 @@ impl Fetcher {
             rim.dice.clone(),
         );
         let withings = afferent_withings::Client::new(rim.http.clone(), &config.place.api_url);
+        let url = app.callback_url.clone();
+        let callback = Callback::new(rim.aws.clone(), config.withings_secret_arn, url, rim.clock.now());
         Ok(Self {
             application: app.client_id.clone(),
             region: config.place.region.name().to_owned(),
@@ -169,8 +182,10 @@ impl Fetcher {
             live_sync: config.live_sync,
             backfill: config.backfill,
             tiers: config.tiers,
+            callback,
             clock: rim.clock.clone(),
             dice: rim.dice.clone(),
+            edge,
         })
     }
 
@@ -179,18 +194,32 @@ impl Fetcher {
     /// # Errors
     /// AWS sent a message without an id.
     pub async fn handle(&self, event: SqsEvent) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+        self.edge.invocation(self.batch(event)).await
+    }
+
+    async fn batch(&self, event: SqsEvent) -> Result<SqsBatchResponse, lambda_runtime::Error> {
         let until = self.clock.now() + WORK;
-        let agenda = Agenda::default();
-        let answer = each(event, |message| self.message(message, &agenda)).await?;
+        let agenda = Agenda::of(event.records.len(), until);
+        let mut answer = each(event, |message| self.message(message, &agenda)).await?;
         join(self.pull_all(&agenda, until), self.do_all(&agenda, until)).await;
-        self.log_usage();
+        for message in self.finish(&agenda).await {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = message;
+            if !answer.batch_item_failures.contains(&failure) {
+                answer.batch_item_failures.push(failure);
+            }
+        }
         Ok(answer)
     }
 
     async fn message(&self, message: SqsMessage, agenda: &Agenda) -> Outcome {
         let id = message.message_id.as_deref().unwrap_or_default();
         let handled = match Pull::from_body(message.body.as_deref().unwrap_or_default()) {
-            Ok(Pull::Notification(notification)) => self.notification(notification, agenda).await,
+            Ok(Pull::Notification(notification)) => {
+                let receives = message.attributes.get("ApproximateReceiveCount").map(String::as_str);
+                let coming = if receives == Some("1") { Coming::First } else { Coming::Once };
+                self.notification(notification, id, coming, agenda).await
+            }
             Ok(Pull::Wake(wake)) => self.wake(&wake, agenda).await,
             Ok(Pull::Replay(replay)) => self.sort_again(&replay.notification, agenda).await,
             Ok(Pull::Duty(duty)) => {
@@ -198,6 +227,7 @@ impl Fetcher {
                 Ok(())
             }
             Err(error) => {
+                count(Metric::PoisonMessages, 1);
                 tracing::error!(message_id = id, %error, "a message on the queue cannot be read");
                 return Outcome::Again;
             }
@@ -208,24 +238,6 @@ impl Fetcher {
                 tracing::error!(message_id = id, %error, "a message could not be handled and comes back");
                 Outcome::Again
             }
-        }
-    }
-
-    /// What the invocation used of the budget, lane by lane.
-    fn log_usage(&self) {
-        let usage = self.gate.take_usage();
-        for (lane, used) in usage.lanes() {
-            tracing::info!(
-                lane = lane.name(),
-                calls = used.calls,
-                spent = used.spent,
-                refused = used.refused,
-                wait_ms = u64::try_from(used.wait.as_millis()).unwrap_or(u64::MAX),
-                longest_wait_ms = u64::try_from(used.longest_wait.as_millis()).unwrap_or(u64::MAX),
-                in_use = usage.in_use,
-                limit = usage.limit,
-                "the budget was used"
-            );
         }
     }
 

@@ -3,28 +3,27 @@
 //! A service with `lastupdate` is read from its cursor first; then each window that a notification named and
 //! that showed nothing new is read whole. A service without it is read by those windows.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
 use afferent_domain::id::PullId;
-use afferent_domain::mark::{Entry, Evidence, satisfied};
+use afferent_domain::mark::{Entry, satisfied};
 use afferent_domain::notification::{Quarantine, Window};
 use afferent_domain::pause::pause;
 use afferent_domain::service::Service;
 use afferent_gate::{CALL, CallError};
-use afferent_queue::Duty;
+use afferent_metrics::{Metric, count, observe_ms};
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_store::marks::{Ending, Lease, Mark, Pulled, Release};
 use afferent_store::notifications::Awaited;
 use afferent_withings::Class;
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
 
 use crate::Fetcher;
+use crate::agenda::{Agenda, Planned};
+use crate::earlier::Kept;
 use crate::plan::{Plan, merged};
 use crate::read::{Asked, Progress, Reading, Task};
 
@@ -44,13 +43,6 @@ const OVERLAP: Duration = Duration::from_secs(15 * 60);
 /// What a service without `lastupdate` is read for when no window was named.
 const LOOKBACK_SECS: i64 = 24 * 3600;
 
-/// How long the reads of earlier pulls are remembered. A notification that waited on the queue may be older than
-/// a pull that is over by now; it is satisfied without a call.
-const REMEMBERED: Duration = Duration::from_secs(15 * 60);
-
-/// The most reads that are remembered, and the most instants of changes in each.
-const MOST_SEEN: (usize, usize) = (100, 50);
-
 /// Whether a window was asked for just now: Withings refuses the same arguments within 10 s, so the second
 /// look asks for a little more.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,80 +51,14 @@ enum Look {
     Again,
 }
 
-/// What a pull leaves to the next one.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    /// The read that was under way when it was cut short.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    read: Option<Progress>,
-    /// The reads that were completed.
-    #[serde(default)]
-    seen: Vec<Seen>,
-}
-
-/// A completed read, as an item keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Seen {
-    began: Timestamp,
-    changed: BTreeSet<i64>,
-    whole: Vec<(i64, i64)>,
-    since_last: bool,
-}
-
-impl Kept {
-    fn of(reading: &Reading, now: Timestamp) -> Self {
-        let (reads, instants) = MOST_SEEN;
-        let seen = reading.evidence.iter().rev().filter(|read| read.began + REMEMBERED > now).take(reads);
-        let seen = seen.map(|read| Seen {
-            began: read.began,
-            changed: read.changed.iter().map(|at| at.as_secs()).take(instants).collect(),
-            whole: read.whole.iter().map(|window| (window.start, window.end)).collect(),
-            since_last: read.since_last,
-        });
-        Self { read: reading.progress.clone(), seen: seen.collect() }
-    }
-
-    fn evidence(&self, now: Timestamp) -> Vec<Evidence> {
-        let recent = self.seen.iter().filter(|seen| seen.began + REMEMBERED > now);
-        let evidence = |seen: &Seen| Evidence {
-            began: seen.began,
-            changed: seen.changed.iter().map(|secs| Timestamp::from_secs(*secs)).collect(),
-            whole: seen.whole.iter().map(|(start, end)| Window::new(*start, *end)).collect(),
-            since_last: seen.since_last,
-        };
-        recent.map(evidence).collect()
-    }
-}
-
-/// What there is to do for a batch of messages, after all marks are written: the services to pull, each once, and the
-/// duties. Both stand in the table and are due there until they are done, so the messages may go.
-#[derive(Debug, Default)]
-pub struct Agenda {
-    pulls: Mutex<BTreeMap<(String, Service), Connection>>,
-    duties: Mutex<Vec<Duty>>,
-}
-
-impl Agenda {
-    /// Puts a service of a connection on it.
-    pub(crate) fn add(&self, connection: &Connection, service: Service) {
-        let key = (connection.id.as_str().to_owned(), service);
-        self.pulls.lock().unwrap_or_else(PoisonError::into_inner).insert(key, connection.clone());
-    }
-
-    /// Puts a duty on it.
-    pub(crate) fn owe(&self, duty: Duty) {
-        self.duties.lock().unwrap_or_else(PoisonError::into_inner).push(duty);
-    }
-}
-
 impl Fetcher {
     /// Pulls what is on the agenda. What fails stays marked.
     pub async fn pull_all(&self, agenda: &Agenda, until: Timestamp) {
-        let pulls = std::mem::take(&mut *agenda.pulls.lock().unwrap_or_else(PoisonError::into_inner));
-        let pulls = pulls.into_iter().map(|((_, service), connection)| async move {
-            if let Err(error) = self.pull(&connection, service, until).await {
-                let connection = &connection.id;
+        let pulls = agenda.take_pulls().into_iter().map(|((_, service), planned)| async move {
+            let connection = &planned.connection.id;
+            if let Err(error) = self.pull_planned(&planned, service, agenda, until).await {
                 tracing::error!(%connection, service = service.name(), %error, "a pull was cut short; its mark stays due");
+                self.cut_short(agenda, connection, service).await;
             }
         });
         join_all(pulls).await;
@@ -140,7 +66,7 @@ impl Fetcher {
 
     /// Does the duties that are on the agenda. What fails is due again.
     pub async fn do_all(&self, agenda: &Agenda, until: Timestamp) {
-        let duties = std::mem::take(&mut *agenda.duties.lock().unwrap_or_else(PoisonError::into_inner));
+        let duties = agenda.take_duties();
         let duties = duties.iter().map(|duty| async move {
             if let Err(error) = self.duty(duty, until).await {
                 tracing::error!(item = duty.item, %error, "a duty was cut short; it stays due");
@@ -156,20 +82,45 @@ impl Fetcher {
     /// # Errors
     /// A table is out of reach. The mark is due when the lease ends.
     pub async fn pull(&self, connection: &Connection, service: Service, until: Timestamp) -> Result<(), StoreError> {
-        if self.pull_one(connection, service, until).await?
+        let planned = Planned { connection: connection.clone(), leased: None };
+        self.pull_planned(&planned, service, &Agenda::default(), until).await
+    }
+
+    async fn pull_planned(
+        &self,
+        planned: &Planned,
+        service: Service,
+        agenda: &Agenda,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.pull_one(planned, service, agenda, until).await?
             && let Some(details) = service.details()
         {
-            self.pull_one(connection, details, until).await?;
+            let planned = Planned { leased: None, ..planned.clone() };
+            self.pull_one(&planned, details, agenda, until).await?;
         }
         Ok(())
     }
 
     /// Pulls one service; whether something was new or changed.
-    async fn pull_one(&self, connection: &Connection, service: Service, until: Timestamp) -> Result<bool, StoreError> {
-        let pull = PullId::draw(self.clock.now(), &*self.dice);
+    async fn pull_one(
+        &self,
+        planned: &Planned,
+        service: Service,
+        agenda: &Agenda,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let connection = &planned.connection;
         let lease_until = until + LEASE;
-        let lease = self.connections.lease(&connection.id, service, &pull, self.clock.now(), lease_until).await?;
-        let Lease::Taken(mut mark) = lease else { return Ok(false) };
+        let (pull, mut mark) = if let Some(leased) = &planned.leased {
+            leased.clone()
+        } else {
+            let pull = PullId::draw(self.clock.now(), &*self.dice);
+            match self.connections.lease(&connection.id, service, &pull, self.clock.now(), lease_until).await? {
+                Lease::Taken(mark) => (pull, mark),
+                Lease::Held | Lease::Clean => return Ok(false),
+            }
+        };
         let mut written = false;
         loop {
             let began = self.clock.now();
@@ -190,28 +141,44 @@ impl Fetcher {
             let pulled = Some(Pulled::new(began, pull.clone(), failure.as_ref().map(class)));
             if let Some(CallError::Reauthorise) = &failure {
                 log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
+                self.store_all(agenda, &mark.entries).await?;
                 // Strikes out the marks of the account's connections, this one among them, unless the person has
                 // connected again: then it is to be read at once.
                 self.link_died(&connection.account).await?;
                 let lane = lane_of(&mark.entries);
                 let at_once = Ending { due: Some(self.clock.now()), lane, pulled, ..Ending::default() };
-                self.connections.release(&connection.id, service, &pull, &mark, &at_once, lease_until).await?;
+                let release =
+                    self.connections.release(&connection.id, service, &pull, &mark, &at_once, lease_until).await?;
+                if release == Release::Lost {
+                    // Perhaps struck out by another pull, which did not find them in their table.
+                    self.lost(agenda, &mark.entries).await;
+                }
                 return Ok(written);
             }
             if let Some(CallError::Withings(error)) = &failure
                 && error.class() == Class::Scope
             {
                 log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
+                self.store_all(agenda, &mark.entries).await?;
                 self.refused(connection, service, &pull, &mark, pulled, lease_until).await?;
                 return Ok(written);
             }
             let ending = Ending { pulled, ..self.ending(service, &mark, &reading, failure.as_ref()) };
             let awaited = Awaited { connection: connection.id.clone(), service };
+            let mut oldest: Option<Timestamp> = None;
             for entry in &ending.satisfied {
                 if let Some(notification) = entry.notification() {
-                    self.notifications.satisfy(notification, &awaited, &pull).await?;
+                    let ended = self.settle(agenda, notification, &awaited, &pull).await?;
+                    count(Metric::NotificationsSatisfiedEarlier, usize::from(ended && reading.calls == 0));
+                    oldest = Some(oldest.map_or(entry.received, |oldest| oldest.min(entry.received)));
                 }
             }
+            if let Some(oldest) = oldest {
+                observe_ms(Metric::PullAge, self.clock.now().since(oldest));
+            }
+            let mut left = mark.entries.clone();
+            left.retain(|entry| !ending.satisfied.contains(entry));
+            self.store_all(agenda, &left).await?;
             self.verified(connection, service, &ending.satisfied).await?;
             log(task, &reading, failure.as_ref(), ending.satisfied.len(), self.clock.now().since(began));
             match self.connections.release(&connection.id, service, &pull, &mark, &ending, lease_until).await? {
@@ -221,7 +188,11 @@ impl Fetcher {
                     self.put_down(connection, service, &pull, newer, &ending, lease_until).await?;
                     return Ok(written);
                 }
-                Release::Done | Release::Lost => return Ok(written),
+                Release::Done => return Ok(written),
+                Release::Lost => {
+                    self.lost(agenda, &mark.entries).await;
+                    return Ok(written);
+                }
             }
         }
     }
@@ -437,11 +408,17 @@ const fn class(error: &CallError) -> &'static str {
     }
 }
 
-/// One line a pull, for the operator.
+/// One line a pull, for the operator; and its metrics.
 fn log(task: Task<'_>, reading: &Reading, failure: Option<&CallError>, satisfied: usize, took: Duration) {
     let (connection, service, pull, lane) = (&task.connection.id, task.service.name(), task.pull, task.lane.name());
     let Reading { calls, facts, written, problems, .. } = reading;
     let took_ms = took.as_millis();
+    count(Metric::Pulls, 1);
+    count(Metric::PullsFailed, usize::from(failure.is_some()));
+    observe_ms(Metric::PullDuration, took);
+    if task.lane == Lane::Reconcile {
+        count(Metric::SweepGaps, *written);
+    }
     match failure {
         None => {
             tracing::info!(%connection, service, %pull, lane, calls, facts, written, problems, satisfied, took_ms, "pulled");

@@ -17,8 +17,8 @@ use afferent_store::notifications::{Kept, State};
 
 use crate::Fetcher;
 use crate::accept::{Coming, Sorted, granted};
+use crate::agenda::Agenda;
 use crate::duty::Work;
-use crate::pull::Agenda;
 
 /// When it is looked again.
 const ONCE_MORE: Duration = Duration::from_secs(60);

@@ -14,6 +14,7 @@ use afferent_domain::pause::pause;
 use afferent_domain::service::Service;
 use afferent_domain::sweep::{Completed, Next, Pass, Rhythm, Sweep, Tier};
 use afferent_gate::{CALL, CallError};
+use afferent_metrics::{Metric, count, observe};
 use afferent_store::connections::Connection;
 use afferent_store::duties::End;
 use afferent_store::item::n;
@@ -129,6 +130,7 @@ impl Fetcher {
             Some(pass) => pass,
             None => {
                 let late_s = now.since(due).as_secs();
+                observe(Metric::SweepLag, late_s);
                 tracing::info!(connection = %connection.id, service = service.name(), tier = tier.name(), late_s, "a sweep begins");
                 Pass::begin(service, rhythm, self.floor(connection, sweep, now).await?, now)
             }
@@ -146,7 +148,9 @@ impl Fetcher {
             };
             let resume = pass.progress.as_deref().and_then(Progress::from_text);
             let mut reading = Reading::default();
-            match self.read_window(task, piece, resume, &mut reading).await {
+            let read = self.read_window(task, piece, resume, &mut reading).await;
+            count(Metric::SweepGaps, reading.written);
+            match read {
                 Ok(()) => pass.advance(piece),
                 Err(error) => {
                     pass.progress = reading.progress.as_ref().and_then(Progress::to_text);

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use afferent_domain::id::NotificationId;
 use afferent_domain::{Clock, Dice};
-use afferent_function::{Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError};
+use afferent_metrics::{Metric, count, property};
 use afferent_queue::{Notification, Payload, Pull, Queue, Sending};
 use base64::Engine as _;
 use lambda_http::http::{Method, StatusCode};
@@ -66,6 +67,7 @@ pub struct Ingest {
     pulls: Queue,
     clock: Arc<dyn Clock>,
     dice: Arc<dyn Dice>,
+    edge: Edge,
 }
 
 impl Ingest {
@@ -80,6 +82,7 @@ impl Ingest {
             pulls: Queue::new(&rim.aws.clone().within(QUEUE_TIMEOUT), config.pulls_queue_url),
             clock: rim.clock.clone(),
             dice: rim.dice.clone(),
+            edge: rim.edge("ingest", env),
         })
     }
 
@@ -89,18 +92,20 @@ impl Ingest {
     /// None that a request could cause.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, lambda_http::Error> {
         let mut response = Response::new(Body::Empty);
-        *response.status_mut() = self.answer(request).await;
+        *response.status_mut() = self.edge.invocation(self.answer(request)).await;
         Ok(response)
     }
 
     async fn answer(&self, request: Request) -> StatusCode {
         if !request.uri().path().strip_prefix(PATH).is_some_and(|secret| self.secrets.accept(secret)) {
+            count(Metric::NotificationsRefused, 1);
             return StatusCode::NOT_FOUND;
         }
         if request.method() != Method::POST {
             return StatusCode::OK;
         }
         if request.body().len() > BODY_LIMIT {
+            count(Metric::NotificationsRefused, 1);
             return StatusCode::PAYLOAD_TOO_LARGE;
         }
         let id = NotificationId::draw(self.clock.now(), &*self.dice);
@@ -108,10 +113,12 @@ impl Ingest {
         let message = Pull::Notification(Notification { id: id.clone(), received_ms: self.clock.now(), payload });
         match self.pulls.send(Sending { body: message.to_body(), ..Sending::default() }).await {
             Ok(()) => {
-                tracing::info!(notification = %id, "took a notification");
+                count(Metric::NotificationsReceived, 1);
+                property("notification", &id);
                 StatusCode::OK
             }
             Err(error) => {
+                count(Metric::IngestFailed, 1);
                 tracing::error!(notification = %id, %error, "could not enqueue a notification");
                 StatusCode::SERVICE_UNAVAILABLE
             }

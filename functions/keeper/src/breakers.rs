@@ -13,6 +13,7 @@ use afferent_domain::Timestamp;
 use afferent_domain::health::{Breaker, DRAINING, Health};
 use afferent_domain::id::EndpointId;
 use afferent_domain::rate::Rate;
+use afferent_metrics::{Metric, observe};
 use afferent_store::StoreError;
 use afferent_store::deliveries::Due;
 use futures_util::future::join_all;
@@ -45,6 +46,8 @@ impl Keeper {
     /// Looks after what breakers keep back; how many deliveries were woken. Trouble with one endpoint stops no other.
     pub(crate) async fn tend_breakers(&self, until: Timestamp) -> Result<usize, lambda_runtime::Error> {
         let mut watched = self.outbox.endpoints().watched().await?;
+        let open = watched.iter().filter(|(_, health)| health.is_open()).count();
+        observe(Metric::BreakersOpen, open as u64);
         begin_elsewhere(&mut watched, self.clock.now(), MINUTE);
         let (mut woken, mut outcome) = (0, Ok(()));
         for watched in watched.chunks(AT_ONCE) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use afferent_metrics::{Metric, observe};
 use afferent_store::notifications::{State, day};
 use serde_json::{Map, Value};
 
@@ -20,6 +21,9 @@ impl Keeper {
             accepted += count;
         }
         let count = |state: State| counts.get(state.name()).and_then(Value::as_u64);
+        observe(Metric::QuarantinedToday, count(State::Quarantined).unwrap_or(0));
+        let ended = [State::Satisfied, State::Recorded, State::Quarantined].into_iter().filter_map(count).sum();
+        observe(Metric::Unaccounted, accepted.saturating_sub(ended));
         tracing::info!(
             day = yesterday,
             accepted,

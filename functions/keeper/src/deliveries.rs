@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{DUE_SHARDS, Key, LOOK_AHEAD, OVERDUE, State, Wake, due_shard, wake};
+use afferent_metrics::{Metric, observe};
 use afferent_outbox::message;
 use afferent_queue::Sending;
 use afferent_store::StoreError;
@@ -35,18 +36,20 @@ pub(crate) struct Woken {
     /// Whether that may be up to a second early: the dispatcher waits so long.
     early: bool,
     trace: Option<String>,
+    /// When its life began, of one whose message seems lost.
+    since: Option<Timestamp>,
 }
 
 impl Woken {
     /// One that is parked until its due time. It needs no read: nobody holds it, and nothing was sent for it.
     fn parked(due: Due, now: Timestamp) -> Self {
         let at = due.due;
-        Self { key: due.key, due: at, look_again: at.max(now), at, early: true, trace: due.trace }
+        Self { key: due.key, due: at, look_again: at.max(now), at, early: true, trace: due.trace, since: None }
     }
 
     /// One that a breaker keeps back, and whose message becomes visible at `at`, never before.
     pub(crate) fn kept_back(due: Due, at: Timestamp, now: Timestamp) -> Self {
-        Self { key: due.key, due: due.due, look_again: at.max(now), at, early: false, trace: due.trace }
+        Self { key: due.key, due: due.due, look_again: at.max(now), at, early: false, trace: due.trace, since: None }
     }
 
     /// Its message, if it is sent at `now`. SQS delays by whole seconds, and what is sent is rounded up: a message that
@@ -55,6 +58,20 @@ impl Woken {
         let delay = self.at.since(now);
         let delay = if self.early { Duration::from_secs(delay.as_secs()) } else { delay };
         message(&self.key, delay, self.trace.as_deref())
+    }
+}
+
+/// Those of a shard whose message seems lost: how many, and since when the oldest of them is there.
+#[derive(Clone, Copy, Default)]
+struct Overdue {
+    count: usize,
+    oldest: Option<Timestamp>,
+}
+
+impl Overdue {
+    fn add(&mut self, since: Timestamp) {
+        self.count += 1;
+        self.oldest = Some(self.oldest.map_or(since, |oldest| oldest.min(since)));
     }
 }
 
@@ -68,7 +85,11 @@ impl Keeper {
         let shards: Vec<String> = (0..DUE_SHARDS).map(due_shard).collect();
         let tallies = join_all(shards.iter().map(|shard| self.wake_shard(shard, until))).await;
         let (mut woken, mut outcome) = (0, Ok(()));
-        for (shard, (count, result)) in shards.iter().zip(tallies) {
+        let overdue = || tallies.iter().map(|(_, overdue)| overdue);
+        observe(Metric::DeliveriesOverdue, overdue().map(|overdue| overdue.count as u64).sum());
+        let oldest = overdue().filter_map(|overdue| overdue.oldest).min();
+        observe(Metric::OldestUndeliveredAge, oldest.map_or(0, |oldest| self.clock.now().since(oldest).as_secs()));
+        for (shard, ((count, result), _)) in shards.iter().zip(tallies) {
             woken += count;
             if let Err(error) = result {
                 tracing::error!(%error, shard, "not every delivery of a shard could be woken");
@@ -81,11 +102,12 @@ impl Keeper {
         outcome.map(|()| woken)
     }
 
-    async fn wake_shard(&self, shard: &str, until: Timestamp) -> Tally {
+    async fn wake_shard(&self, shard: &str, until: Timestamp) -> (Tally, Overdue) {
         // Those that are parked first: theirs is a time to the second.
         let (parked, first) = self.wake_parked(shard, until).await;
-        let (overdue, second) = self.wake_overdue(shard, until).await;
-        (parked + overdue, first.and(second))
+        let mut overdue = Overdue::default();
+        let (woken, second) = self.wake_overdue(shard, until, &mut overdue).await;
+        ((parked + woken, first.and(second)), overdue)
     }
 
     async fn wake_parked(&self, shard: &str, until: Timestamp) -> Tally {
@@ -108,7 +130,7 @@ impl Keeper {
         }
     }
 
-    async fn wake_overdue(&self, shard: &str, until: Timestamp) -> Tally {
+    async fn wake_overdue(&self, shard: &str, until: Timestamp, overdue: &mut Overdue) -> Tally {
         let deliveries = self.outbox.deliveries();
         let (mut woken, mut outcome, mut seen) = (0, Ok(()), Seen::default());
         loop {
@@ -134,6 +156,7 @@ impl Keeper {
                         }
                     }
                 }
+                wakes.iter().filter_map(|woken| woken.since).for_each(|since| overdue.add(since));
                 let (count, result) = self.send_woken(wakes, until).await;
                 woken += count;
                 outcome = outcome.and(result);
@@ -194,6 +217,7 @@ impl Keeper {
                 at: now + delay,
                 early: true,
                 trace: delivery.trace,
+                since: Some(delivery.since),
             }),
         })
     }

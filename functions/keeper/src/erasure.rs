@@ -7,8 +7,8 @@
 //! leaves its place on the duty. It stops when the person connects again.
 //!
 //! What stays: the public record of the connection and its events (they say that it has ended, and how much was
-//! erased), markers of the journal (ids), and notifications that have ended, which no index finds by person: their TTL
-//! takes them within 90 days.
+//! erased), markers of the journal (ids), and notifications that pulls have satisfied, which no index finds by person:
+//! their TTL takes them within 90 days.
 
 mod person;
 
@@ -17,6 +17,7 @@ use std::time::Duration;
 use afferent_domain::Timestamp;
 use afferent_domain::connection::{KIND, State};
 use afferent_domain::duty::{Duty, Family};
+use afferent_domain::event::Event;
 use afferent_domain::exact::Decimal;
 use afferent_domain::id::{ConnectionId, PullId, RecordId};
 use afferent_domain::record::{Component, SyncKind};
@@ -184,6 +185,10 @@ impl Keeper {
                     }
                 }
                 Part::Rest => {
+                    let owner = Owner::Connection(connection.id.clone());
+                    if at.pass + 1 >= PASSES && self.erase_late(&owner, &mut at.deliveries).await? {
+                        continue;
+                    }
                     self.erase_rest(connection, &mut at).await?;
                     if self.is_back(connection).await? {
                         // What began with the reconnect may have gone as well: it begins again.
@@ -228,36 +233,52 @@ impl Keeper {
         let more = page.len() == usize::from(PAGE);
         at.after = page.last().map(|last| last.sequence.to_string());
         let ours = format!("/withings/{}", connection.id);
-        for event in page {
+        let is_ours = |event: &Event| {
             let source = serde_json::from_str::<Sourced>(&event.body).map(|body| body.source).unwrap_or_default();
-            if source == ours && !event.event_type.starts_with("connection.") {
-                at.deliveries += deliveries.erase_of(&event.id).await?;
-                events.erase(&event).await?;
-                at.events += 1;
-            }
+            source == ours && !event.event_type.starts_with("connection.")
+        };
+        let gone: Vec<Event> = page.into_iter().filter(is_ours).collect();
+        self.connections.keep_late(&Owner::Connection(connection.id.clone()), &gone).await?;
+        for event in gone {
+            at.deliveries += deliveries.erase_of(&event.id).await?;
+            events.erase(&event).await?;
+            at.events += 1;
         }
         Ok(more)
     }
 
-    /// Notifications that wait for the person, unless another connection of the account may want them; and what is
+    /// What was still written about some of the events that an earlier pass erased; whether there may be more of it.
+    /// Counts deliveries and attempts.
+    async fn erase_late(&self, owner: &Owner, count: &mut u64) -> Result<bool, StoreError> {
+        let Some((name, events)) = self.connections.late(owner).await? else { return Ok(false) };
+        for some in events.chunks(AT_ONCE) {
+            let erased = some.iter().map(|event| self.outbox.deliveries().erase_of(event));
+            *count += try_join_all(erased).await?.into_iter().sum::<u64>();
+        }
+        self.connections.forget_late(owner, &name).await?;
+        Ok(true)
+    }
+
+    /// Notifications of the person, unless another connection of the account may want them; and what is
     /// kept about the connection.
     async fn erase_rest(&self, connection: &Connection, at: &mut Progress) -> Result<(), StoreError> {
         let account = self.connections.of_account(&connection.account).await?;
         // A dead link wants them only if it may come back: one that was unlinked has its own erasure.
         let nobodys = |other: &Connection| other.id == connection.id || other.state == State::Unlinked;
         if account.iter().all(nobodys) {
-            at.notifications += self.erase_waiting(&connection.account.userid).await?;
+            at.notifications += self.erase_notifications(&connection.account.userid).await?;
         }
         self.connections.erase_rest(&connection.id).await.map(drop)
     }
 
-    /// The notifications that wait for a person; how many.
-    async fn erase_waiting(&self, userid: &str) -> Result<u64, StoreError> {
+    /// The notifications that wait for a person, or are about them and name no pull; how many.
+    async fn erase_notifications(&self, userid: &str) -> Result<u64, StoreError> {
         let mut all = 0;
         loop {
             let (waiting, _) = self.notifications.awaiting(userid, None, PAGE).await?;
+            let (about, _) = self.notifications.about(userid, None, PAGE).await?;
             let mut erased = 0;
-            for id in waiting {
+            for id in waiting.into_iter().chain(about) {
                 // The index may be behind.
                 if self.notifications.state(&id).await?.is_some() {
                     self.notifications.erase(&id).await?;

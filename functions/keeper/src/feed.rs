@@ -6,6 +6,7 @@ use std::time::Duration;
 use afferent_domain::Timestamp;
 use afferent_domain::budget::{Lane, Limit};
 use afferent_domain::duty::Family;
+use afferent_metrics::{Metric, observe};
 use afferent_store::duties::DueItem;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -35,6 +36,7 @@ impl Keeper {
         let slices = self.oldest(Family::Backfill, now, room).await?;
         let sweeps = self.oldest(Family::Sweep, now, room).await?;
         let sweeps_late_s = sweeps.first().map_or(0, |sweep| now.since(sweep.due).as_secs());
+        observe(Metric::SweepLag, sweeps_late_s);
         let chosen = divide(slices, sweeps, room);
         let fed = chosen.len();
         if fed > 0 {

@@ -13,9 +13,11 @@ mod census;
 mod deliveries;
 mod erasure;
 mod feed;
+mod gauges;
 mod jobs;
 mod notices;
 mod pulls;
+mod round;
 mod sweep;
 
 use std::sync::Arc;
@@ -23,11 +25,13 @@ use std::time::Duration;
 
 use afferent_domain::budget::Limit;
 use afferent_domain::{Clock, Timestamp};
-use afferent_function::{Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError};
+use afferent_metrics::{Metric, count};
 use afferent_outbox::Outbox;
 use afferent_queue::Queue;
 use afferent_store::changes::Changes;
 use afferent_store::connections::Connections;
+use afferent_store::keys::Keys;
 use afferent_store::notifications::Notifications;
 use afferent_store::records::Records;
 use serde::Deserialize;
@@ -47,6 +51,8 @@ pub struct Config {
     pub notifications_table: String,
     /// `RECORDS_TABLE`: what the journal is compared with.
     pub records_table: String,
+    /// `KEYS_TABLE`: the keys of persons who are erased.
+    pub keys_table: String,
     /// `PULLS_QUEUE_URL`: the queue that the fetcher reads.
     pub pulls_queue_url: String,
     /// `BACKFILL_QUEUE_URL`: the queue of slices and sweeps, which the fetcher reads too.
@@ -71,6 +77,7 @@ impl Config {
             connections_table: env.required("CONNECTIONS_TABLE")?,
             notifications_table: env.required("NOTIFICATIONS_TABLE")?,
             records_table: env.required("RECORDS_TABLE")?,
+            keys_table: env.required("KEYS_TABLE")?,
             pulls_queue_url: env.required("PULLS_QUEUE_URL")?,
             backfill_queue_url: env.required("BACKFILL_QUEUE_URL")?,
             withings_limit: Limit::new(env.parsed("WITHINGS_LIMIT", 120, "a whole number from 2 to 30000")?)?,
@@ -93,12 +100,14 @@ pub struct Keeper {
     notifications: Notifications,
     changes: Changes,
     records: Records,
+    keys: Keys,
     outbox: Outbox,
     pulls: Queue,
     backfill: Queue,
     limit: Limit,
     post: Post,
     clock: Arc<dyn Clock>,
+    edge: Edge,
 }
 
 impl Keeper {
@@ -113,13 +122,15 @@ impl Keeper {
             connections: Connections::new(client.clone(), config.connections_table),
             notifications: Notifications::new(client.clone(), config.notifications_table),
             changes: Changes::new(client.clone(), config.records_table.clone()),
-            records: Records::new(client, config.records_table),
+            records: Records::new(client.clone(), config.records_table),
+            keys: Keys::new(client, config.keys_table),
             outbox: Outbox::new(config.outbox, rim).keeping(config.delivery_retention),
             pulls: Queue::new(&rim.aws, config.pulls_queue_url),
             backfill: Queue::new(&rim.aws, config.backfill_queue_url),
             limit: config.withings_limit,
             post: Post::from_env(env, rim)?,
             clock: Arc::clone(&rim.clock),
+            edge: rim.edge("keeper", env),
         })
     }
 
@@ -129,10 +140,15 @@ impl Keeper {
     /// # Errors
     /// The task is unknown, or infrastructure failed.
     pub async fn handle(&self, event: Value) -> Result<Value, lambda_runtime::Error> {
+        self.edge.invocation(self.run(event)).await
+    }
+
+    async fn run(&self, event: Value) -> Result<Value, lambda_runtime::Error> {
         let until = self.clock.now() + WORK;
         match Task::deserialize(&event)? {
             Task::Minute => {
-                let (deliveries, breakers, jobs, notices, pulls, backfill, erasures, sweep) = tokio::join!(
+                count(Metric::KeeperMinutes, 1);
+                let (deliveries, breakers, jobs, notices, pulls, backfill, erasures, round, sweep, ()) = tokio::join!(
                     Box::pin(self.wake_deliveries(until)),
                     Box::pin(self.tend_breakers(until)),
                     Box::pin(self.run_jobs(until)),
@@ -140,14 +156,17 @@ impl Keeper {
                     Box::pin(self.wake_pulls()),
                     Box::pin(self.feed()),
                     Box::pin(self.erase()),
+                    Box::pin(self.go_round(until)),
                     Box::pin(self.continue_sweep(until)),
+                    Box::pin(self.read_gauges()),
                 );
                 Ok(json!({
                     "deliveries": deliveries?, "breakers": breakers?, "jobs": jobs?, "notices": notices?,
-                    "pulls": pulls?, "backfill": backfill?, "erasures": erasures?, "sweep": sweep?,
+                    "pulls": pulls?, "backfill": backfill?, "erasures": erasures?, "round": round?, "sweep": sweep?,
                 }))
             }
             Task::Daily => {
+                count(Metric::KeeperDays, 1);
                 let (sweep, stranded, census) = tokio::join!(
                     Box::pin(self.begin_sweep(until)),
                     Box::pin(self.find_stranded(until)),

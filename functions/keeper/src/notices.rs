@@ -19,6 +19,7 @@ use afferent_domain::notice::{Notice, Subject};
 use afferent_domain::{Dice, Timestamp};
 use afferent_function::{Env, EnvError, Rim};
 use afferent_mail::{Letter, Mail, MailError};
+use afferent_metrics::{Metric, count};
 use afferent_store::StoreError;
 use futures_util::future::join_all;
 
@@ -252,9 +253,11 @@ impl Keeper {
         match mail.send(&letter).await {
             Ok(()) => tracing::info!(%endpoint, event_type, rev = draft.rev, "a letter about an endpoint went out"),
             Err(error @ MailError::Refused(_)) if self.is_stale(draft).await? => {
+                count(Metric::LettersFailed, 1);
                 tracing::error!(%error, %endpoint, event_type, rev = draft.rev, "a letter is given up");
             }
             Err(error) => {
+                count(Metric::LettersFailed, 1);
                 tracing::error!(%error, %endpoint, event_type, rev = draft.rev, "a letter did not go out yet");
                 return Err(error.into());
             }

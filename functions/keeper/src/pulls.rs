@@ -6,6 +6,7 @@ use std::time::Duration;
 use afferent_domain::Timestamp;
 use afferent_domain::duty::Family;
 use afferent_domain::id::ConnectionId;
+use afferent_metrics::{Metric, observe};
 use afferent_queue::{Duty, Pull, Queue, Sending, Wake};
 use afferent_store::duties::DueItem;
 
@@ -25,7 +26,10 @@ impl Keeper {
     pub(crate) async fn wake_pulls(&self) -> Result<usize, lambda_runtime::Error> {
         let now = self.clock.now();
         let (mut woken, mut outcome) = (0, Ok(()));
-        for (family, queue) in [(Family::Mark, &self.pulls), (Family::Prompt, &self.backfill)] {
+        for (family, queue, metric) in
+            [(Family::Mark, &self.pulls, Metric::PullsOverdue), (Family::Prompt, &self.backfill, Metric::DutiesOverdue)]
+        {
+            let before = woken;
             for shard in family.shards() {
                 match self.wake_pulls_of(queue, &shard, now, &mut woken).await {
                     Ok(()) => {}
@@ -35,6 +39,7 @@ impl Keeper {
                     }
                 }
             }
+            observe(metric, (woken - before) as u64);
         }
         if woken > 0 {
             tracing::info!(woken, "pulls were woken");

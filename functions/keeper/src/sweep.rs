@@ -14,9 +14,10 @@ use afferent_domain::Timestamp;
 use afferent_domain::event::Draft;
 use afferent_domain::id::UserId;
 use afferent_domain::record::change_buckets;
+use afferent_metrics::{Metric, count};
 use afferent_store::StoreError;
 use afferent_store::changes::Change;
-use afferent_store::events::{Failure, KEPT, Pass, Sweeping};
+use afferent_store::events::{Failure, Pass, Sweeping};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -47,7 +48,8 @@ impl Keeper {
             let to = self.clock.now() - FRESH;
             let through = if at.through == Timestamp::default() { self.origin() } else { at.through };
             // What is older has no event that could still be asked for.
-            let pass = Pass { to, hour: (through - OVERLAP).max(to - KEPT), ..Pass::default() };
+            let oldest = to - self.outbox.events().kept();
+            let pass = Pass { to, hour: (through - OVERLAP).max(oldest), ..Pass::default() };
             match self.outbox.events().keep_sweeping(&at, through, Some(pass)).await? {
                 Some(kept) => at = kept,
                 None => return Ok(Value::Null),
@@ -136,6 +138,7 @@ impl Keeper {
                     Ok(None) => {}
                     Ok(Some(Ok(draft))) => {
                         pass.missing += 1;
+                        count(Metric::JournalGaps, 1);
                         users.entry(draft.user.clone()).or_default().push(draft);
                     }
                     Ok(Some(Err(failure))) => {

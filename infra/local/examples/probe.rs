@@ -1,5 +1,6 @@
 //! A bootstrap for the tests of the runtime API: it does what its event asks for.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -10,6 +11,15 @@ async fn main() -> Result<(), Error> {
     run(service_fn(handle)).await
 }
 
+/// Writes a line in the embedded metric format.
+fn measure() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let line = format!(
+        r#"{{"Calls":3,"Stack":"probe","_aws":{{"CloudWatchMetrics":[{{"Dimensions":[["Stack"]],"Metrics":[{{"Name":"Calls","Unit":"Count"}}],"Namespace":"Afferent"}}],"Timestamp":{now}}}}}"#
+    );
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     // The front door's events carry their order in the path.
     let order = event.payload["rawPath"].as_str().map(|path| path.trim_start_matches('/').to_owned());
@@ -18,6 +28,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "sleep" => tokio::time::sleep(Duration::from_secs(60)).await,
         "fail" => return Err("asked to".into()),
         "crash" => std::process::abort(),
+        "measure" => measure(),
         "speak" => eprintln!("a line for the log"),
         _ => {}
     }

@@ -26,6 +26,10 @@ const AHEAD: &str = "deliveries";
 const ENDPOINTS: &str = "endpoints";
 const BY_SCOPE: &str = "by_scope";
 
+/// The table of the connections, and the partition whose item `running` is a round that is under way.
+const CONNECTIONS: &str = "connections";
+const ROUNDS: &str = "_rounds";
+
 /// How far ahead of a probe the keeper wakes its delivery.
 const PROBE_AHEAD: Duration = Duration::from_secs(60);
 
@@ -83,20 +87,29 @@ fn first_due(dynamodb: &DynamoDb, table: &str) -> Option<Timestamp> {
     if table.ends_with(ENDPOINTS) {
         return first_of_endpoints(dynamodb, table);
     }
+    if table.ends_with(CONNECTIONS) && is_round_running(dynamodb, table) {
+        return Some(Timestamp::default());
+    }
     // The shards of deliveries are named like those of marks.
     if table.ends_with(AHEAD) { first(&[Family::Mark]).map(|due| due - LOOKAHEAD) } else { first(&Family::ALL) }
 }
 
+/// A round that runs is due at every minute.
+fn is_round_running(dynamodb: &DynamoDb, table: &str) -> bool {
+    let rounds = query(dynamodb, table, None, "owner", ROUNDS, 100);
+    rounds.iter().any(|round| round["item"]["S"] == "running")
+}
+
 fn first_due_of(dynamodb: &DynamoDb, table: &str, shard: &str) -> Option<Timestamp> {
-    instant(query(dynamodb, table, INDEX, "due_shard", shard, 1).first()?, "due_ms")
+    instant(query(dynamodb, table, Some(INDEX), "due_shard", shard, 1).first()?, "due_ms")
 }
 
 /// A job that runs is due at every minute, an endpoint that is looked after when something is to be done about it.
 fn first_of_endpoints(dynamodb: &DynamoDb, table: &str) -> Option<Timestamp> {
-    if !query(dynamodb, table, BY_SCOPE, "scope", "_job", 1).is_empty() {
+    if !query(dynamodb, table, Some(BY_SCOPE), "scope", "_job", 1).is_empty() {
         return Some(Timestamp::default());
     }
-    let watched = query(dynamodb, table, BY_SCOPE, "scope", "_watch", 1_000);
+    let watched = query(dynamodb, table, Some(BY_SCOPE), "scope", "_watch", 1_000);
     watched.iter().filter_map(|health| first_of_health(dynamodb, table, health)).min()
 }
 
@@ -110,23 +123,25 @@ fn first_of_health(dynamodb: &DynamoDb, table: &str, health: &Value) -> Option<T
     // With nothing kept back, the next delivery that comes is the probe.
     let probe = probe.filter(|_| {
         let shard = kept_back_shard(&EndpointId::from(health["endpoint"]["S"].as_str().unwrap_or_default()));
-        !query(dynamodb, &table.replace(ENDPOINTS, AHEAD), INDEX, "due_shard", &shard, 1).is_empty()
+        !query(dynamodb, &table.replace(ENDPOINTS, AHEAD), Some(INDEX), "due_shard", &shard, 1).is_empty()
     });
     let disabled = instant(health, "failing_since_ms").map(|since| since + PATIENCE);
     probe.into_iter().chain(disabled).min()
 }
 
-fn query(dynamodb: &DynamoDb, table: &str, index: &str, key: &str, value: &str, limit: u32) -> Vec<Value> {
-    let request = json!({
+fn query(dynamodb: &DynamoDb, table: &str, index: Option<&str>, key: &str, value: &str, limit: u32) -> Vec<Value> {
+    let mut request = json!({
         "TableName": table,
-        "IndexName": index,
         "KeyConditionExpression": "#key = :value",
         "ExpressionAttributeNames": {"#key": key},
         "ExpressionAttributeValues": {":value": AttributeValue::S(value.to_owned())},
         "Limit": limit,
     });
+    if let Some(index) = index {
+        request["IndexName"] = json!(index);
+    }
     let items = || {
-        let answer = dynamodb.handle("DynamoDB_20120810.Query", request.to_string().as_bytes());
+        let answer = dynamodb.peek("DynamoDB_20120810.Query", request.to_string().as_bytes());
         serde_json::from_slice::<Value>(&answer.body).ok()?["Items"].as_array().cloned()
     };
     // Faults that a test injects may meet this too, and "nothing is due" would be believed until the next write.

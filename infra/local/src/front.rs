@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::invoke::{Invoke, InvokeError};
 use crate::template::Template;
+use crate::traces::logs;
 
 /// Lambda: a request holds at most 6 MB.
 const BODY_LIMIT: usize = 6 * 1024 * 1024;
@@ -70,12 +71,14 @@ impl Front {
         };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let event = event(parts, &path, body, self.clock.now(), number);
-        match self.invoke.invoke(function, event.to_string().into()).await {
+        let answer = match self.invoke.invoke(function, event.to_string().into()).await {
             Ok(answer) => response(&answer),
             Err(InvokeError::Throttled) => plain(StatusCode::TOO_MANY_REQUESTS),
             Err(InvokeError::Unknown) => plain(StatusCode::NOT_FOUND),
             Err(_) => plain(StatusCode::BAD_GATEWAY),
-        }
+        };
+        logs::answered(&answer);
+        answer
     }
 }
 

@@ -23,12 +23,26 @@ pub struct Bill {
     pub writes: BTreeMap<String, f64>,
     /// Read units by table and its indexes.
     pub reads: BTreeMap<String, f64>,
-    /// Requests to SQS by operation.
+    /// The same units, of writes and reads, by what asked for them.
+    pub uses: BTreeMap<Use, f64>,
+    /// Requests to SQS by operation and the last word of the queue's name (`SendMessage pulls`).
     pub queues: BTreeMap<String, u64>,
     /// Invocations by function, and how long they took together.
     pub invocations: BTreeMap<String, (u64, Duration)>,
     /// Requests to Secrets Manager.
     pub secrets: u64,
+}
+
+/// What DynamoDB was asked for, as exactly as a request tells it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    /// The table.
+    pub table: String,
+    /// The operation, the kind of item (its sort key up to the first `#`) and, of an update, the first attribute that it
+    /// names.
+    pub request: String,
+    /// The index, or `item` for the table itself.
+    pub part: String,
 }
 
 /// The counter. Clones share it.
@@ -57,7 +71,7 @@ impl Meter {
             return body.into();
         }
         let Ok(Value::Object(mut request)) = serde_json::from_slice(body) else { return body.into() };
-        request.insert("ReturnConsumedCapacity".to_owned(), "TOTAL".into());
+        request.insert("ReturnConsumedCapacity".to_owned(), "INDEXES".into());
         serde_json::to_vec(&request).map_or_else(|_| body.into(), Into::into)
     }
 
@@ -69,6 +83,12 @@ impl Meter {
         }
         let units = if is_write(operation) { &mut bill.writes } else { &mut bill.reads };
         let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let request: Value = serde_json::from_slice(request).unwrap_or_default();
+        let name = name(operation, &request);
+        let mut note = |table: &str, part: &str, units: f64| {
+            let used = Use { table: table.to_owned(), request: name.clone(), part: part.to_owned() };
+            *bill.uses.entry(used).or_default() += units;
+        };
         let used = match &answer["ConsumedCapacity"] {
             Value::Array(tables) => tables.clone(),
             Value::Null => Vec::new(),
@@ -76,29 +96,38 @@ impl Meter {
         };
         for used in &used {
             let table = used["TableName"].as_str().unwrap_or_default().to_owned();
+            note(&table, "item", used["Table"]["CapacityUnits"].as_f64().unwrap_or_default());
+            for (index, used) in used["GlobalSecondaryIndexes"].as_object().into_iter().flatten() {
+                note(&table, index, used["CapacityUnits"].as_f64().unwrap_or_default());
+            }
             *units.entry(table).or_default() += used["CapacityUnits"].as_f64().unwrap_or_default();
         }
         // A condition that does not hold is billed as a write, by the item that is there; of a small one that is one unit.
         let refused = ["ConditionalCheckFailedException", "TransactionCanceledException"];
         let kind = answer["__type"].as_str().unwrap_or_default();
         if status != 200 && is_write(operation) && refused.iter().any(|refused| kind.ends_with(refused)) {
-            let request: Value = serde_json::from_slice(request).unwrap_or_default();
             let table = request["TableName"].as_str().unwrap_or("(transactions)").to_owned();
             let items = request["TransactItems"].as_array().map_or(1, Vec::len);
             let each = if operation == "TransactWriteItems" { 2.0 } else { 1.0 };
+            note(&table, "refused", each * items as f64);
             *units.entry(table).or_default() += each * items as f64;
         }
     }
 
     /// A request to SQS.
     pub(crate) fn sqs(&self, target: &str, body: &[u8]) {
+        if self.bill().is_none() {
+            return;
+        }
         let operation = target.split_once('.').map_or(target, |(_, operation)| operation);
-        self.queue(operation, chunks(body.len()));
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        self.queue(operation, request["QueueUrl"].as_str().unwrap_or_default(), chunks(body.len()));
     }
 
-    fn queue(&self, operation: &str, requests: u64) {
+    fn queue(&self, operation: &str, queue: &str, requests: u64) {
+        let queue = queue.rsplit(['/', ':', '-']).next().unwrap_or_default();
         if let Some(bill) = &mut *self.bill() {
-            *bill.queues.entry(operation.to_owned()).or_default() += requests;
+            *bill.queues.entry(format!("{operation} {queue}")).or_default() += requests;
         }
     }
 
@@ -126,10 +155,25 @@ impl Meter {
         }
         for batch in records.chunks(BATCH) {
             let size = batch.iter().filter_map(|record| record["body"].as_str()).map(str::len).sum();
-            self.queue("ReceiveMessage", chunks(size));
-            self.queue("DeleteMessageBatch", 1);
+            let queue = batch.first().and_then(|record| record["eventSourceARN"].as_str()).unwrap_or_default();
+            self.queue("ReceiveMessage", queue, chunks(size));
+            self.queue("DeleteMessageBatch", queue, 1);
         }
     }
+}
+
+/// What a request is called in [`Bill::uses`].
+fn name(operation: &str, request: &Value) -> String {
+    let key = [&request["Item"], &request["Key"]].into_iter().find(|key| key.is_object()).unwrap_or(&Value::Null);
+    let kind = key["item"]["S"].as_str().unwrap_or_default();
+    // Endpoints are items of the table `deliveries`: which one does not matter.
+    let kind = kind.split_once('#').map_or(kind, |(kind, _)| kind);
+    let kind = if kind.starts_with("ep_") { "endpoint" } else { kind };
+    let expression = request["UpdateExpression"].as_str().unwrap_or_default();
+    let first = expression.split([' ', ',']).nth(1).unwrap_or_default();
+    let index = request["IndexName"].as_str().unwrap_or_default();
+    let words = [operation, kind, index, first];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn chunks(bytes: usize) -> u64 {

@@ -1,9 +1,10 @@
-//! Secrets Manager, as far as the functions use it: `GetSecretValue` of the template's secrets.
+//! Secrets Manager, as far as it is used here: `GetSecretValue` and `PutSecretValue` of the template's secrets. What is put
+//! lasts as long as the process.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use afferent_domain::Dice;
 use axum::Router;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::dynamodb::Answer;
 use crate::template::{Secret, SecretValue};
+use crate::traces::planted;
 
 /// Why the secrets cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +32,7 @@ pub enum SecretsError {
 /// The values of all secrets. Clones share them.
 #[derive(Clone)]
 pub struct Secrets {
-    values: Arc<Vec<(Secret, String)>>,
+    values: Arc<RwLock<Vec<(Secret, String)>>>,
 }
 
 impl Secrets {
@@ -67,22 +69,40 @@ impl Secrets {
                     }
                 },
             };
+            planted::secret(&secret.name, &value);
             values.push((secret.clone(), value));
         }
         if let (Some(file), true) = (file, drawn) {
             keep(file, &kept)?;
         }
-        Ok(Self { values: Arc::new(values) })
+        Ok(Self { values: Arc::new(RwLock::new(values)) })
     }
 
     /// The value of the secret of that name or ARN.
     #[must_use]
-    pub fn value(&self, id: &str) -> Option<&str> {
-        self.find(id).map(|(_, value)| value.as_str())
+    pub fn value(&self, id: &str) -> Option<String> {
+        self.find(id).map(|(_, value)| value)
     }
 
-    fn find(&self, id: &str) -> Option<&(Secret, String)> {
-        self.values.iter().find(|(secret, _)| secret.name == id || secret.arn == id)
+    /// Gives the secret of that name or ARN another value; `false` if there is none.
+    pub fn put(&self, id: &str, value: &str) -> bool {
+        let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
+        match values.iter_mut().find(|(secret, _)| is_called(secret, id)) {
+            Some((secret, kept)) => {
+                planted::secret(&secret.name, value);
+                value.clone_into(kept);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn find(&self, id: &str) -> Option<(Secret, String)> {
+        self.values().iter().find(|(secret, _)| is_called(secret, id)).cloned()
+    }
+
+    fn values(&self) -> RwLockReadGuard<'_, Vec<(Secret, String)>> {
+        self.values.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers one request of the AWS JSON protocol.
@@ -93,10 +113,16 @@ impl Secrets {
             status: 400,
             body: json!({"__type": kind, "message": message}).to_string().into_bytes(),
         };
-        if target != "secretsmanager.GetSecretValue" {
-            return refuse("InvalidRequestException", "Only GetSecretValue is offered here.");
+        let id = request["SecretId"].as_str().unwrap_or_default();
+        match target {
+            "secretsmanager.GetSecretValue" => {}
+            "secretsmanager.PutSecretValue" => match request["SecretString"].as_str() {
+                Some(value) => drop(self.put(id, value)),
+                None => return refuse("InvalidRequestException", "You must provide SecretString."),
+            },
+            _ => return refuse("InvalidRequestException", "Only GetSecretValue and PutSecretValue are offered here."),
         }
-        match request["SecretId"].as_str().and_then(|id| self.find(id)) {
+        match self.find(id) {
             None => refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
             Some((secret, value)) => Answer {
                 status: 200,
@@ -125,6 +151,10 @@ impl Secrets {
         };
         Router::new().route("/", post(answer))
     }
+}
+
+fn is_called(secret: &Secret, id: &str) -> bool {
+    secret.name == id || secret.arn == id
 }
 
 /// `length` letters and digits.

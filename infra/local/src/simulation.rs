@@ -11,6 +11,7 @@ use std::time::Duration;
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_function::{Rim, StartError};
 use afferent_http::HttpError;
+use afferent_metrics::Kept;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
@@ -28,6 +29,7 @@ use crate::network::{Host, InProcess, Network};
 use crate::secrets::Secrets;
 use crate::sources::Positions;
 use crate::template::{Place, Template};
+use crate::traces::logs;
 use crate::wiring::{Schedules, Wiring, make_queues};
 
 /// The callback secret that the simulation's `ingest` takes: `/withings/simulated-callback-secret`.
@@ -100,6 +102,8 @@ pub struct Simulation {
     pub secrets: Secrets,
     /// The letters that were sent, and faults of SES.
     pub mail: Mail,
+    /// What the functions counted.
+    pub metrics: Arc<Kept>,
     /// The network, to put Withings and receivers in. The front door is in it as [`FRONT_HOST`].
     pub network: Arc<Network>,
     /// What the functions run on: also the way for a test to read tables and send messages.
@@ -136,6 +140,7 @@ impl Simulation {
     /// # Errors
     /// The template cannot be used.
     pub async fn bare(setup: Setup) -> Result<Self, StartError> {
+        logs::listen();
         let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(setup.epoch));
         let dice: Arc<dyn Dice> = Arc::new(SeededDice::new(setup.seed));
         let place = Place { sqs_url: "http://sqs.simulation".to_owned(), ..Place::default() };
@@ -166,12 +171,14 @@ impl Simulation {
             latency_ms: setup.aws_latency_ms,
             dice: Arc::clone(&dice),
         };
+        let metrics = Arc::new(Kept::default());
         let rim = Rim {
             clock: Arc::clone(&clock),
             dice: Arc::clone(&dice),
             http: network.clone(),
             endpoints: network.clone(),
             aws: aws.aws(&place.region, Arc::clone(&clock)),
+            metrics: metrics.clone(),
         };
         let functions = Arc::new(Functions::metered(dynamodb.meter().clone()));
         let invoke: Arc<dyn Invoke> = functions.clone();
@@ -201,6 +208,7 @@ impl Simulation {
             sqs,
             secrets,
             mail,
+            metrics,
             network,
             rim,
             functions,

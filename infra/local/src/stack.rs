@@ -20,9 +20,11 @@ use crate::front::Front;
 use crate::invoke::Invoke;
 use crate::lambda::{Addresses, LogBook, NoProgram, Processes, Settings};
 use crate::mail::Mail;
+use crate::metrics::{Metrics, Watched, router, watch_queues};
 use crate::secrets::{Secrets, SecretsError};
 use crate::sources::Positions;
 use crate::template::{Place, Template, TemplateError};
+use crate::traces::calls::noting;
 use crate::wiring::{Schedules, Wiring, make_queues};
 
 /// How often expired items are swept. AWS: "within a few days".
@@ -137,6 +139,8 @@ pub struct Stack {
     pub processes: Arc<Processes>,
     /// What the functions wrote.
     pub log: LogBook,
+    /// What they counted, and what AWS would have measured.
+    pub metrics: Metrics,
     wiring: Wiring,
     servers: JoinSet<()>,
     sources: JoinSet<()>,
@@ -196,13 +200,17 @@ impl Stack {
             None => Positions::memory(),
         };
         let processes = Arc::new(Processes::new(&template, &options.functions, &addresses, &log)?);
-        let invoke: Arc<dyn Invoke> = processes.clone();
+        let metrics = log.metrics().clone();
+        let invoke: Arc<dyn Invoke> =
+            Arc::new(Watched { invoke: processes.clone(), metrics: metrics.clone(), clock: Arc::clone(&clock) });
 
         let mut servers = JoinSet::new();
         let address = front.local_addr()?;
-        serve(&mut servers, front, Front::new(&template, Arc::clone(&invoke), Arc::clone(&clock)).router());
-        serve(&mut servers, dynamodb_port, endpoint::router(&dynamodb, Arc::clone(&sqs), &secrets, &mail));
-        serve(&mut servers, sqs_port, local_sqs::router(Arc::clone(&sqs)));
+        let door = Front::new(&template, Arc::clone(&invoke), Arc::clone(&clock)).router();
+        serve(&mut servers, front, door.merge(router(&metrics, &template.alarms, &clock)));
+        servers.spawn(watch_queues(Arc::clone(&sqs), metrics.clone(), Arc::clone(&clock)));
+        serve(&mut servers, dynamodb_port, noting(endpoint::router(&dynamodb, Arc::clone(&sqs), &secrets, &mail)));
+        serve(&mut servers, sqs_port, noting(local_sqs::router(Arc::clone(&sqs))));
         servers.spawn(dynamodb.clone().keep_sweeping(SWEEP));
 
         let schedules = if options.schedules { Schedules::Every { at_start: true } } else { Schedules::Off };
@@ -225,6 +233,7 @@ impl Stack {
             mail,
             processes,
             log,
+            metrics,
             wiring,
             servers,
             sources: JoinSet::new(),

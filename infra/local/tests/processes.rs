@@ -208,7 +208,7 @@ async fn a_stack_that_is_started_again_on_its_data_has_what_it_had() {
     let first = started(options()).await;
     assert_eq!(first.dynamodb.handle("DynamoDB_20120810.PutItem", put).status, 200);
     first.sqs.send("afferent-Waiting", local_sqs::Draft::of("hello")).unwrap();
-    let secret = first.secrets.value("afferent/kept").unwrap().to_owned();
+    let secret = first.secrets.value("afferent/kept").unwrap();
     assert!(secret.contains(r#""current":"1""#) && secret.len() > 64);
     first.stop().await;
     let second = started(options()).await;
@@ -216,7 +216,7 @@ async fn a_stack_that_is_started_again_on_its_data_has_what_it_had() {
     let item: Value = serde_json::from_slice(&item.body).unwrap();
     assert_eq!(item, json!({"Item": {"key": {"S": "a"}, "value": {"N": "1.1"}}}));
     assert_eq!(second.sqs.messages("afferent-Waiting", 2).unwrap().len(), 1);
-    assert_eq!(second.secrets.value("afferent/kept"), Some(secret.as_str()));
+    assert_eq!(second.secrets.value("afferent/kept"), Some(secret));
     second.stop().await;
     std::fs::remove_dir_all(data).unwrap();
 }

@@ -54,6 +54,34 @@ fn every_queue_s_visibility_timeout_is_six_times_its_function_s_timeout_or_more(
 }
 
 #[test]
+fn a_function_has_a_url_unless_the_front_door_is_another_one() {
+    let open = |more: &[(&str, &str)]| {
+        let functions = ours(more).functions;
+        functions.into_iter().filter(|function| function.has_url).map(|function| function.binary).collect::<Vec<_>>()
+    };
+    assert_eq!(open(&[]), ["api", "ingest"]);
+    assert_eq!(open(&[("FrontDoor", "http-api")]), [""; 0]);
+}
+
+#[test]
+fn every_choice_that_the_template_offers_can_be_run_on_one_machine() {
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1";
+    let template = ours(&[
+        ("FrontDoor", "http-api"),
+        ("KmsKeyArn", key),
+        ("RecordsKinesis", "on"),
+        ("ReaderPrincipals", "arn:aws:iam::123456789012:root"),
+        ("ReaderExternalId", "0123456789abcdef"),
+        ("IngestConcurrency", "20"),
+        ("Deployment", "Linear10PercentEvery1Minute"),
+        ("Alarms", "false"),
+    ]);
+    assert_eq!(template.function("ingest").unwrap().reserved_concurrency, Some(20));
+    assert_eq!(template.function("api").unwrap().reserved_concurrency, None);
+    assert_eq!((template.tables.len(), template.queues.len()), (7, 7));
+}
+
+#[test]
 fn schedules_and_stream_settings_are_read() {
     let template = ours(&[]);
     let every: Vec<Duration> = template

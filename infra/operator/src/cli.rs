@@ -1,8 +1,13 @@
 //! The words of the command line.
 
+mod endpoints;
+mod words;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use endpoints::{Endpoints, Members, Span};
 
 /// What has no page: keys, quarantine, dead letters, people and their data.
 #[derive(Debug, Parser)]
@@ -43,6 +48,12 @@ pub enum Command {
     /// Messages that no function could handle, in the dead-letter queues. Needs AWS credentials.
     #[command(subcommand)]
     Dead(Dead),
+    /// Visits to every account, because of something that concerns them all.
+    #[command(subcommand)]
+    Rounds(Rounds),
+    /// Who receives events.
+    #[command(subcommand)]
+    Endpoints(Box<Endpoints>),
     /// People.
     #[command(subcommand)]
     Users(Users),
@@ -253,6 +264,39 @@ pub enum Dead {
         queue: Option<Line>,
         #[command(flatten)]
         stack: StackArgs,
+    },
+}
+
+/// What is done with rounds.
+#[derive(Debug, Subcommand)]
+pub enum Rounds {
+    /// Lists them, the newest first.
+    List,
+    /// Shows one, and how far it is.
+    Show {
+        /// The round.
+        round: String,
+    },
+    /// Ends one that runs.
+    Cancel {
+        /// The round.
+        round: String,
+    },
+    /// The callback URL has another secret: moves every subscription.
+    Callback {
+        /// Waits until it is over.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// The tables were restored from a backup: raises every journal's epoch, renews every token pair, and reads again what
+    /// came after the backup.
+    Restored {
+        /// The instant whose state the tables have (RFC 3339).
+        #[arg(long)]
+        since: String,
+        /// Waits until it is over.
+        #[arg(long)]
+        wait: bool,
     },
 }
 

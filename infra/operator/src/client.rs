@@ -50,6 +50,10 @@ impl<'a> Client<'a> {
         self.ask(Method::POST, path, Some(body.to_string())).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<String, Failure> {
+        self.ask(Method::PATCH, path, Some(body.to_string())).await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Result<String, Failure> {
         self.ask(Method::DELETE, path, None).await
     }

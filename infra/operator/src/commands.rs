@@ -1,9 +1,11 @@
 //! What each command does.
 
 mod data;
+mod endpoints;
 mod keys;
 mod operating;
 mod people;
+mod rounds;
 
 use serde_json::Value;
 
@@ -34,6 +36,8 @@ pub(crate) async fn run(tool: &mut Tool, cli: Cli) -> Result<(), Failure> {
         Command::Quarantine(quarantine) => operating::quarantine(tool, &asked, quarantine).await,
         Command::Notification(notification) => operating::notification(tool, &asked, notification).await,
         Command::Dead(dead) => operating::dead(tool, &asked, dead).await,
+        Command::Rounds(rounds) => rounds::rounds(tool, &asked, rounds).await,
+        Command::Endpoints(endpoints) => endpoints::endpoints(tool, &asked, *endpoints).await,
         Command::Users(users) => people::users(tool, &asked, users).await,
         Command::Connections(connections) => people::connections(tool, &asked, connections).await,
         Command::Link { reference, return_url, scopes, demo } => {

@@ -1,7 +1,6 @@
 //! The program `afferent-local`: the stack on one machine, with a simulated Withings and a receiver beside it.
 
 mod demo;
-mod endpoint;
 mod plant;
 mod run;
 
@@ -67,8 +66,6 @@ enum Command {
         #[arg(long)]
         bare: bool,
     },
-    /// What owners of endpoints ask for, of a stack that runs: registers, shows, tests, rotates secrets, delivers again.
-    Endpoint(Box<endpoint::Asked>),
 }
 
 /// What both have in common.
@@ -126,7 +123,6 @@ async fn main() -> ExitCode {
         Command::Seed { endpoint_url, stack, webhook, bare } => {
             plant::seed(&endpoint_url, &stack, &webhook, bare).await
         }
-        Command::Endpoint(asked) => endpoint::endpoint(*asked).await,
     };
     match result {
         Ok(code) => code,

@@ -13,7 +13,7 @@ use afferent_domain::grant::{Grant, Grants};
 use afferent_domain::id::{ConnectionId, EndpointId};
 use afferent_domain::secret::Secret;
 use afferent_domain::signature::SigningSecret;
-use afferent_function::Rim;
+use afferent_function::{Rim, Stdout};
 use afferent_gate::{ConnectError, Connector, Consent as Consented};
 use afferent_http::{Client, HttpError};
 use afferent_local::clock::{SystemClock, SystemDice};
@@ -95,6 +95,7 @@ pub fn rim(aws: Aws) -> Result<Rim, RimError> {
         http: Arc::new(Client::new()?),
         endpoints: Arc::new(Client::guarded(Reach::parse(NETWORKS, PORTS)?)?),
         aws,
+        metrics: Arc::new(Stdout),
     })
 }
 
@@ -214,6 +215,7 @@ impl Seeder {
             expires_in: consent.expires_in,
             scopes: Scopes::default(),
             tz: Some(consent.tz.clone()),
+            alone: false,
         };
         Ok((connector, seals, consent))
     }
@@ -227,6 +229,7 @@ impl Seeder {
             seal_endpoints_secret_arn: format!("{}/seal-endpoints", self.stack),
             outbox: afferent_outbox::Config {
                 events_table: self.name("events"),
+                events_retention: afferent_store::events::KEPT,
                 deliveries_table: self.name("deliveries"),
                 endpoints_table: self.name("endpoints"),
                 deliveries_queue_url: self.queue_url(&self.name("deliveries")).await?,

@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(3 * 24 * 3600);
 /// How long point-in-time recovery can bring back what a table held (AWS: 35 days).
 pub const BACKUPS: Duration = Duration::from_secs(35 * 24 * 3600);
 
-/// Notifications that have ended are found by nobody; their TTL takes them.
+/// Notifications that pulls have satisfied are found by nobody; their TTL takes them.
 pub const NOTIFICATIONS: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// What is gone through in a pass, in this order: first what could bring the rest back.
@@ -39,15 +39,20 @@ pub enum Part {
     Records,
     /// The events with their deliveries.
     Journal,
-    /// Notifications that wait for the person.
+    /// Deliveries and attempts that somebody at work wrote when their event was gone already. In the last pass alone.
+    Deliveries,
+    /// Notifications that wait for the person, or are about the person and name no pull.
     Notifications,
+    /// Keys that open nothing but the person. In the last pass alone.
+    Keys,
     /// The connections, the tokens, the user.
     Person,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Work, Self::Records, Self::Journal, Self::Notifications, Self::Person];
+    pub const ALL: [Self; 7] =
+        [Self::Work, Self::Records, Self::Journal, Self::Deliveries, Self::Notifications, Self::Keys, Self::Person];
 
     /// As tables have it.
     #[must_use]
@@ -56,7 +61,9 @@ impl Part {
             Self::Work => "work",
             Self::Records => "records",
             Self::Journal => "journal",
+            Self::Deliveries => "deliveries",
             Self::Notifications => "notifications",
+            Self::Keys => "keys",
             Self::Person => "person",
         }
     }
@@ -121,7 +128,7 @@ pub struct Link {
     pub left: Option<Left>,
 }
 
-/// How many items were deleted.
+/// How many items were deleted, and how many keys revoked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Of `records`.
@@ -134,10 +141,12 @@ pub struct Counts {
     pub notifications: u64,
     /// Of `connections`.
     pub connections: u64,
+    /// Keys that were revoked; they stay in the table.
+    pub keys: u64,
 }
 
 impl Counts {
-    /// By table.
+    /// What was deleted, by table.
     #[must_use]
     pub const fn by_table(&self) -> [(&'static str, u64); 5] {
         [
@@ -199,6 +208,12 @@ impl Erasure {
         self.ended.is_some()
     }
 
+    /// Whether the pass that is under way is the last.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.pass + 1 >= PASSES
+    }
+
     /// Whether the pass that is under way spares the records and events of connections: the person's customer is to be
     /// told that they end.
     #[must_use]
@@ -206,15 +221,20 @@ impl Erasure {
         self.pass == 0
     }
 
-    /// Goes on to the next part, or the next pass. The first pass has records and events alone.
+    /// Goes on to the next part, or the next pass. The first pass has records and events alone; the last one also looks
+    /// for what was still made when its event was gone, and revokes keys.
     pub fn advance(&mut self) {
         self.after = None;
-        let next = Part::ALL.into_iter().skip_while(|part| *part != self.part).nth(1);
-        // The first pass is about data alone: among the work that is kept is that of telling Withings.
-        let skipped = |part: Part| self.pass == 0 && matches!(part, Part::Notifications | Part::Person);
-        match next {
-            Some(part) if !skipped(part) => self.part = part,
-            _ => {
+        let skipped = |part: &Part| match part {
+            // The first pass is about data alone: among the work that is kept is that of telling Withings.
+            Part::Notifications | Part::Person => self.pass == 0,
+            Part::Deliveries | Part::Keys => !self.is_last(),
+            Part::Work | Part::Records | Part::Journal => false,
+        };
+        let mut rest = Part::ALL.into_iter().skip_while(|part| *part != self.part).skip(1);
+        match rest.find(|part| !skipped(part)) {
+            Some(part) => self.part = part,
+            None => {
                 self.part = Part::default();
                 self.pass += 1;
             }
@@ -237,7 +257,7 @@ impl Erasure {
         self.ended.map(|ended| ended + BACKUPS)
     }
 
-    /// Until when notifications may be kept that had ended before.
+    /// Until when notifications may be kept that pulls had satisfied before.
     #[must_use]
     pub fn notifications_until(&self) -> Timestamp {
         self.begun + NOTIFICATIONS
@@ -260,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn three_passes_the_first_about_data_alone_the_others_about_everything() {
+    fn three_passes_the_first_about_data_alone_the_last_also_about_what_was_still_made() {
         let mut erasure = erasure();
         let mut way = Vec::new();
         while erasure.pass < PASSES {
@@ -269,7 +289,8 @@ mod tests {
         }
         let pass = |pass: u32| way.iter().filter(|(of, _)| *of == pass).map(|(_, part)| *part).collect::<Vec<_>>();
         assert_eq!(pass(0), [Part::Records, Part::Journal]);
-        assert_eq!((pass(1), pass(2)), (Part::ALL.to_vec(), Part::ALL.to_vec()));
+        assert_eq!(pass(1), [Part::Work, Part::Records, Part::Journal, Part::Notifications, Part::Person]);
+        assert_eq!(pass(2), Part::ALL);
     }
 
     #[test]

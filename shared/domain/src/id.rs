@@ -119,6 +119,8 @@ ids! {
     RunId "run_";
     /// A job on the deliveries of an endpoint.
     JobId "job_";
+    /// A round of all accounts.
+    RoundId "rnd_";
     /// A key to the API.
     KeyId "key_";
     /// The erasure of a person.

@@ -31,6 +31,7 @@ pub mod rate;
 pub mod record;
 pub mod reply;
 pub mod retraction;
+pub mod round;
 pub mod schedule;
 pub mod secret;
 pub mod service;

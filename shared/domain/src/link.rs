@@ -59,6 +59,11 @@ pub enum Refusal {
     /// The person left out a permission without which there is no connection.
     #[error("A permission that is needed was not given. Ask for a new link and leave all permissions on.")]
     RequiredScopesMissing,
+    /// The person is not at the browser in which the page was opened.
+    #[error(
+        "You came from another browser than the one in which you opened the link, or it keeps no cookies. Open the link again and stay in one browser."
+    )]
+    OtherBrowser,
     /// Withings, or we, could not.
     #[error("Withings could not be reached, or did not answer as expected. Ask for a new link.")]
     ProviderError,
@@ -66,12 +71,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TokenExpired,
         Self::TokenConsumed,
         Self::Denied,
         Self::DuplicateConnection,
         Self::RequiredScopesMissing,
+        Self::OtherBrowser,
         Self::ProviderError,
     ];
 
@@ -84,6 +90,7 @@ impl Refusal {
             Self::Denied => "denied",
             Self::DuplicateConnection => "duplicate_connection",
             Self::RequiredScopesMissing => "required_scopes_missing",
+            Self::OtherBrowser => "other_browser",
             Self::ProviderError => "provider_error",
         }
     }

@@ -97,6 +97,8 @@ pub enum Quarantine {
     NoDate,
     /// A device event (53) without the device.
     NoDevice,
+    /// It names a person who was erased and has not connected since: nothing is kept of it but that it came.
+    Erased,
 }
 
 impl Quarantine {
@@ -113,6 +115,7 @@ impl Quarantine {
             Self::Refused => "refused",
             Self::NoDate => "no_date",
             Self::NoDevice => "no_device",
+            Self::Erased => "erased",
         }
     }
 }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::{MEDIA_TYPE, VERSION, vital};
 
 /// When the statement last changed; raised with it.
-const DATE: &str = "2026-11-21";
+const DATE: &str = "2026-11-22";
+
+/// HL7's definition of all that there is of a Patient.
+const EVERYTHING: &str = "http://hl7.org/fhir/OperationDefinition/Patient-everything";
 
 /// What a server at `base` (`https://…/fhir/r4`) can do.
 #[must_use]
@@ -19,6 +22,9 @@ pub fn capabilities(base: &str) -> Value {
         });
         if name == "Observation" {
             resource["supportedProfile"] = vital::urls().into();
+        }
+        if name == "Patient" {
+            resource["operation"] = json!([{"name": "everything", "definition": EVERYTHING}]);
         }
         resource
     };

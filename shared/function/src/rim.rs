@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use afferent_aws::Aws;
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_http::{Call, Http, HttpError, Sending};
+use afferent_metrics::{Edge, Sink, Stdout};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::{Env, StartError};
@@ -23,6 +24,8 @@ pub struct Rim {
     pub endpoints: Arc<dyn Http>,
     /// The way to AWS.
     pub aws: Aws,
+    /// Where the lines of metrics go.
+    pub metrics: Arc<dyn Sink>,
 }
 
 impl Rim {
@@ -38,7 +41,16 @@ impl Rim {
             http: Arc::new(NoHttp),
             endpoints: Arc::new(NoHttp),
             aws: Aws::from_env(|name| env.optional(name))?,
+            metrics: Arc::new(Stdout),
         })
+    }
+
+    /// Where the invocations of `function` begin and end. The metrics' one dimension is read from `STACK`: the stack's
+    /// name; `afferent` unless it is set.
+    #[must_use]
+    pub fn edge(&self, function: &'static str, env: &Env) -> Edge {
+        let stack = env.optional("STACK").unwrap_or_else(|| "afferent".to_owned());
+        Edge::new(function, stack, Arc::clone(&self.clock), Arc::clone(&self.metrics))
     }
 
     /// The same rim with a way to Withings.

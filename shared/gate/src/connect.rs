@@ -70,6 +70,9 @@ impl Gate {
     }
 }
 
+/// How often it is looked whether an account may be connected, where its pair changes between the look and the storing.
+const LOOKS: u32 = 4;
+
 /// A person who consented, and what with.
 #[derive(Clone, Debug)]
 pub struct Consent {
@@ -87,6 +90,8 @@ pub struct Consent {
     pub scopes: Scopes,
     /// The person's time zone, if it is known.
     pub tz: Option<String>,
+    /// Whether the account may be this user's alone: then there is no connection while another user's lives.
+    pub alone: bool,
 }
 
 /// Why somebody could not be connected.
@@ -98,6 +103,9 @@ pub enum ConnectError {
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] Unsealable),
+    /// The account is to be one user's alone, and lives for another one.
+    #[error("the Withings account is connected for another user")]
+    Taken,
 }
 
 /// What an imported connection brings of the past.
@@ -247,12 +255,26 @@ impl Connector {
         }
         let pair = self.pair(seals, consent)?;
         let history = history.unwrap_or(History::Reach(self.depth)).to_string();
+        for _ in 0..LOOKS {
+            // Before the others: who consents after this brings another pair.
+            let seen = self.connections.seen(&fresh.account).await?;
+            let others = self.others(&fresh, consent.alone).await?;
+            // Where nobody knew the account, a pair that is there when this is stored came with another import just now.
+            let keep = others.is_empty() || others.iter().any(|other| other.state == State::Connected);
+            let ground = (seen, keep, consent.alone);
+            if let Some(stored) = self.connections.import(&fresh, &consent.reference, &pair, ground, &history).await? {
+                tracing::info!(connection = %fresh.id, region = fresh.account.region, stored, "imported a connection");
+                return Ok(Imported::Connected(self.connections.get(&fresh.id).await?.unwrap_or(fresh)));
+            }
+        }
+        Err(StoreError::Conflict { operation: "TransactWriteItems" }.into())
+    }
+
+    /// The connections of the account that is about to be connected, unless it is to be `alone` and another user's lives.
+    async fn others(&self, fresh: &Connection, alone: bool) -> Result<Vec<Connection>, ConnectError> {
         let others = self.connections.of_account(&fresh.account).await?;
-        // Where nobody knew the account, a pair that is there when this is stored came with another import just now.
-        let keep = others.is_empty() || others.iter().any(|other| other.state == State::Connected);
-        let stored = self.connections.import(&fresh, &consent.reference, &pair, keep, &history).await?;
-        tracing::info!(connection = %fresh.id, region = fresh.account.region, stored, "imported a connection");
-        Ok(Imported::Connected(self.connections.get(&fresh.id).await?.unwrap_or(fresh)))
+        let taken = |other: &Connection| other.user != fresh.user && other.state == State::Connected;
+        if alone && others.iter().any(taken) { Err(ConnectError::Taken) } else { Ok(others) }
     }
 
     /// The account's pair, opened; `None` if it has none that lives.
@@ -289,10 +311,19 @@ impl Connector {
 
     async fn store(&self, seals: &Seals, consent: &Consent, duties: bool) -> Result<Connection, ConnectError> {
         let (pair, fresh) = (self.pair(seals, consent)?, self.fresh(consent).await?);
-        self.connections.connect(&fresh, &consent.reference, &pair, duties).await?;
-        tracing::info!(connection = %fresh.id, region = fresh.account.region, "connected a person");
-        // As the table has it: it may have been there before.
-        Ok(self.connections.get(&fresh.id).await.ok().flatten().unwrap_or(fresh))
+        for _ in 0..LOOKS {
+            let mut seen = None;
+            if consent.alone {
+                seen = Some(self.connections.seen(&fresh.account).await?);
+                self.others(&fresh, true).await?;
+            }
+            if self.connections.connect_if(&fresh, &consent.reference, &pair, duties, seen).await? {
+                tracing::info!(connection = %fresh.id, region = fresh.account.region, "connected a person");
+                // As the table has it: it may have been there before.
+                return Ok(self.connections.get(&fresh.id).await.ok().flatten().unwrap_or(fresh));
+            }
+        }
+        Err(StoreError::Conflict { operation: "TransactWriteItems" }.into())
     }
 
     /// The connection as if it were the first time. Without a time zone of its own it has the user's.

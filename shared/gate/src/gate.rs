@@ -8,9 +8,10 @@ use std::time::Duration;
 use afferent_domain::budget::Lane;
 use afferent_domain::{Clock, Timestamp};
 use afferent_function::Rim;
+use afferent_metrics::{Called, Metric, count, observe_ms};
 use afferent_secrets::Seals;
 use afferent_store::StoreError;
-use afferent_store::budget::{Budget, BudgetError, Usage};
+use afferent_store::budget::{Budget, BudgetError};
 use afferent_store::connections::{AccountKey, Connections};
 use afferent_withings::{App, Auth, Body, Class, Client, Error, Request, Secret};
 
@@ -160,12 +161,6 @@ impl Gate {
         self.once_for(None, call, lane, request, token, until).await.map(|answered| answered.body)
     }
 
-    /// What the budget was used for since this was last asked.
-    #[must_use]
-    pub fn take_usage(&self) -> Usage {
-        self.budget.take_usage()
-    }
-
     async fn once_for(
         &self,
         account: Option<&AccountKey>,
@@ -184,6 +179,7 @@ impl Gate {
         let deadline = claim.call_ends.since(self.clock.now());
         let answer = self.withings.call(request, token, deadline).await;
         let answered = self.clock.now();
+        tally(request, answered.since(sent), answer.as_ref().err());
         if let Err(error) = self.budget.release(claim, answered).await {
             tracing::warn!(%error, "a slot of the budget was not given back and lapses by itself");
         }
@@ -198,5 +194,18 @@ impl Gate {
             self.budget.refused(lane, answered + wait).await?;
         }
         Ok(Answered { body: answer?, sent })
+    }
+}
+
+/// Counts a call.
+fn tally(request: &Request, took: Duration, refusal: Option<&Error>) {
+    let called = Called::of(request.path(), request.action());
+    count(Metric::Calls, 1);
+    count(Metric::CallsOf(called), 1);
+    observe_ms(Metric::CallDuration, took);
+    if let Some(refusal) = refusal {
+        count(Metric::Refusals, 1);
+        count(Metric::RefusalsOf(called), 1);
+        count(Metric::LimitsHit, usize::from(matches!(refusal.class(), Class::TooManyRequests { .. })));
     }
 }

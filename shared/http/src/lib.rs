@@ -11,6 +11,7 @@
 mod client;
 mod error;
 mod laps;
+mod late;
 mod names;
 mod stopwatch;
 
@@ -24,6 +25,7 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 
 pub use client::Client;
 pub use error::{Fault, HttpError};
+pub use late::Late;
 pub use names::{Finding, Names, SystemNames};
 pub use stopwatch::{Mark, Phases, Stopwatch};
 

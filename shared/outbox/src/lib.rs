@@ -16,6 +16,7 @@ use afferent_domain::event::Draft;
 use afferent_domain::id::{EndpointId, UserId};
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_function::{Env, EnvError, Rim};
+use afferent_metrics::{Metric, count, observe_ms};
 use afferent_queue::{Queue, QueueError, Sending};
 use afferent_store::StoreError;
 use afferent_store::deliveries::Deliveries;
@@ -26,11 +27,18 @@ use futures_util::future::try_join_all;
 /// How many reads or writes are under way at once.
 const AT_ONCE: usize = 16;
 
+const DAY_S: u64 = 24 * 60 * 60;
+
+/// How long events are kept unless it is set, in days.
+const KEPT_DAYS: u64 = afferent_store::events::KEPT.as_secs() / DAY_S;
+
 /// What the outbox is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `EVENTS_TABLE`: the journal.
     pub events_table: String,
+    /// `EVENTS_RETENTION_DAYS`: how long events are kept; 90 unless it is set.
+    pub events_retention: Duration,
     /// `DELIVERIES_TABLE`: one item per event and endpoint.
     pub deliveries_table: String,
     /// `ENDPOINTS_TABLE`: who wants what.
@@ -43,9 +51,11 @@ impl Config {
     /// Reads the environment.
     ///
     /// # Errors
-    /// A variable is missing.
+    /// A variable is missing or cannot be read.
     pub fn from_env(env: &Env) -> Result<Self, EnvError> {
+        let days = env.number("EVENTS_RETENTION_DAYS", KEPT_DAYS, 7..=3_650, "a number of days from 7 to 3650")?;
         Ok(Self {
+            events_retention: Duration::from_secs(days * DAY_S),
             events_table: env.required("EVENTS_TABLE")?,
             deliveries_table: env.required("DELIVERIES_TABLE")?,
             endpoints_table: env.required("ENDPOINTS_TABLE")?,
@@ -90,7 +100,7 @@ impl Outbox {
     pub fn new(config: Config, rim: &Rim) -> Self {
         let client = afferent_store::client(&rim.aws);
         Self {
-            events: Events::new(client.clone(), config.events_table),
+            events: Events::new(client.clone(), config.events_table).keeping(config.events_retention),
             deliveries: Deliveries::new(client.clone(), config.deliveries_table),
             endpoints: Endpoints::new(client, config.endpoints_table),
             queue: Queue::new(&rim.aws, config.deliveries_queue_url),
@@ -181,7 +191,11 @@ impl Outbox {
     /// DynamoDB failed; doing all of it again is right.
     pub async fn commit(&self, user: &UserId, drafts: Vec<Draft>, audience: &Audience) -> Result<Vec<Key>, StoreError> {
         let now = self.clock.now();
+        let oldest = drafts.iter().map(|draft| draft.time).min();
         let journalled = self.events.append(user, drafts, now, self.dice.as_ref()).await?;
+        if let Some(oldest) = oldest.filter(|_| journalled.iter().any(|event| event.fresh)) {
+            observe_ms(Metric::EventAge, now.since(oldest));
+        }
         let mut deliveries = Vec::new();
         for event in journalled {
             deliveries.extend(audience.of(&event).map(|endpoint| delivery(&event, &endpoint.endpoint, now)));
@@ -205,7 +219,9 @@ impl Outbox {
     /// # Errors
     /// DynamoDB failed.
     pub async fn note(&self, failure: &Failure) -> Result<(), StoreError> {
-        self.events.put_failure(failure).await
+        self.events.put_failure(failure).await?;
+        count(Metric::RecordsUnfit, 1);
+        Ok(())
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use afferent_aws::{Aws, Service, cause};
+use afferent_aws::{Aws, Service, Throttles, cause};
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
@@ -73,7 +74,8 @@ impl Queue {
     /// The queue at `url`.
     #[must_use]
     pub fn new(aws: &Aws, url: String) -> Self {
-        Self { client: Client::new(&aws.config(Service::Sqs)), url }
+        let config = Builder::from(&aws.config(Service::Sqs)).interceptor(Throttles).build();
+        Self { client: Client::from_conf(config), url }
     }
 
     /// Sends one message.

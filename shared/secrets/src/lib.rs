@@ -9,6 +9,7 @@ mod seals;
 
 use afferent_aws::{Aws, Service, cause};
 use afferent_domain::secret::{App, Secret};
+use afferent_metrics::{Metric, count};
 use aws_sdk_secretsmanager::Client;
 use serde::Deserialize;
 
@@ -41,6 +42,10 @@ pub enum SecretsError {
 /// # Errors
 /// The secret cannot be had or has another shape.
 pub async fn application(aws: &Aws, arn: &str) -> Result<App, SecretsError> {
+    counted(read_application(aws, arn).await)
+}
+
+async fn read_application(aws: &Aws, arn: &str) -> Result<App, SecretsError> {
     #[derive(Deserialize)]
     struct Shape {
         client_id: String,
@@ -65,11 +70,20 @@ pub async fn application(aws: &Aws, arn: &str) -> Result<App, SecretsError> {
 /// # Errors
 /// The secret cannot be had or has another shape.
 pub async fn sealer(aws: &Aws, arn: &str) -> Result<Sealer, SecretsError> {
+    counted(read_sealer(aws, arn).await)
+}
+
+async fn read_sealer(aws: &Aws, arn: &str) -> Result<Sealer, SecretsError> {
     let text = read(aws, arn).await?;
     Sealer::from_json(text.reveal()).ok_or_else(|| SecretsError::Shape {
         name: arn.to_owned(),
         expected: r#"{"current":"1","1":"…"} with keys of at least 32 characters"#,
     })
+}
+
+fn counted<T>(result: Result<T, SecretsError>) -> Result<T, SecretsError> {
+    count(Metric::SecretsFailed, usize::from(result.is_err()));
+    result
 }
 
 async fn read(aws: &Aws, arn: &str) -> Result<Secret, SecretsError> {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use afferent_domain::budget::{Field, Lane, Limit, Plan, Slots, free_after};
 use afferent_domain::{Clock, Dice, Timestamp};
+use afferent_metrics::{Metric, count, observe, observe_ms};
 use aws_sdk_dynamodb::Client;
 use tokio::time::{sleep, timeout};
 
@@ -135,7 +136,12 @@ impl Budget {
         let now = self.clock.now();
         let in_use = self.seen().iter().map(|slots| slots.in_use(now)).sum();
         match &result {
-            Ok(_) => self.usage().claimed(lane, now.since(asked), in_use),
+            Ok(_) => {
+                self.usage().claimed(lane, now.since(asked), in_use);
+                count(Metric::BudgetUsed(lane), 1);
+                observe_ms(Metric::BudgetWait(lane), now.since(asked));
+                observe(Metric::BudgetUse, in_use as u64 * 100 / u64::from(self.table.limit.calls().max(1)));
+            }
             Err(BudgetError::Spent(_)) => self.usage().spent(lane),
             Err(BudgetError::Store(_)) => {}
         }

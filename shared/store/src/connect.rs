@@ -4,13 +4,13 @@ use afferent_domain::connection::{Scopes, State};
 use afferent_domain::duty::Duty;
 use afferent_domain::id::ConnectionId;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem, Update};
 
 use crate::StoreError;
 use crate::connections::{AccountKey, Connection, Connections};
 use crate::duties::Owner;
 use crate::item::{Reading, n, s};
-use crate::tokens::Pair;
+use crate::tokens::{Pair, Seen};
 
 pub(crate) const OPERATION: &str = "TransactWriteItems";
 
@@ -42,23 +42,53 @@ impl Connections {
         pair: &Pair,
         duties: bool,
     ) -> Result<(), StoreError> {
+        match self.connect_if(connection, reference, pair, duties, None).await? {
+            true => Ok(()),
+            false => Err(self.why_refused(&connection.user).await),
+        }
+    }
+
+    /// The same, if the account's pair is still the one that was `seen`. `false`, and nothing stored, if it is not: then
+    /// it is to be looked at again whether this connection may be made.
+    ///
+    /// # Errors
+    /// DynamoDB fails; then nothing is stored.
+    pub async fn connect_if(
+        &self,
+        connection: &Connection,
+        reference: &str,
+        pair: &Pair,
+        duties: bool,
+        seen: Option<Seen>,
+    ) -> Result<bool, StoreError> {
         // Once more for who was erased since the others of the account were read.
         for _ in 0..2 {
-            let mut writes = vec![self.pair_write(&connection.account, pair, None)?];
+            let (condition, value) = seen.map_or((None, None), |seen| {
+                let (condition, value) = seen.condition();
+                (Some(condition), value)
+            });
+            let mut writes = vec![self.pair_write(&connection.account, pair, condition, value)?];
             writes.extend(self.connection_writes(connection, reference, duties, None)?);
             writes
                 .extend(self.scope_writes(&connection.account, Some(&connection.id), &connection.scopes, pair).await?);
             if self.transact(writes).await?.is_some() {
-                return Ok(());
+                return Ok(true);
             }
         }
-        Err(self.why_refused(&connection.user).await)
+        match self.erasing(&connection.user).await? {
+            Some(_) => Err(StoreError::Erasing),
+            None => Ok(false),
+        }
     }
 
-    /// Stores a connection of a pair that somebody brought. With `keep`, one that the account already has and that
-    /// lives stays: which of the two is the newer is not known, and whoever refreshes the older one ends the person's
-    /// link. Whether the pair was stored. `history` is what the connection is to bring of the past; the next consent
-    /// forgets it.
+    /// Stores a connection of a pair that somebody brought, on the ground of what was `seen` of the account's own pair
+    /// before anything else was looked at. The own pair stays
+    /// - if it is another one by now: whoever consented meanwhile brought a newer one than a file holds;
+    /// - with `keep`, if it lives: which of the two is the newer is not known, and whoever refreshes the older one ends the
+    ///   person's link.
+    ///
+    /// Whether the brought one was stored. `history` is what the connection is to bring of the past; the next consent
+    /// forgets it. With `alone` nothing is stored if the account has another pair by now (`None`).
     ///
     /// The account's care and replay become due now, as after a consent.
     ///
@@ -69,20 +99,52 @@ impl Connections {
         connection: &Connection,
         reference: &str,
         pair: &Pair,
-        keep: bool,
+        (seen, keep, alone): (Seen, bool, bool),
         history: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<bool>, StoreError> {
         let rest = self.connection_writes(connection, reference, true, Some(history))?;
-        let nobodys = "attribute_not_exists(access_token) OR dead_generation = generation";
-        let mut writes = vec![self.pair_write(&connection.account, pair, keep.then_some(nobodys))?];
+        let (same, value) = seen.condition();
+        let nobodys = "(attribute_not_exists(access_token) OR dead_generation = generation)";
+        let condition = match (keep, alone) {
+            (true, true) => format!("{nobodys} AND {same}"),
+            (true, false) => nobodys.to_owned(),
+            (false, true) => same.to_owned(),
+            (false, false) => format!("{nobodys} OR {same}"),
+        };
+        let bound = value.clone().filter(|_| alone || !keep);
+        let mut writes = vec![self.pair_write(&connection.account, pair, Some(&condition), bound)?];
         writes.extend(rest.clone());
         if self.transact(writes).await?.is_some() {
-            return Ok(true);
+            return Ok(Some(true));
         }
-        match self.transact(rest).await? {
-            Some(()) => Ok(false),
-            None => Err(self.why_refused(&connection.user).await),
+        let mut writes = rest;
+        if alone {
+            writes.push(self.still(&connection.account, same, value)?);
         }
+        match (self.transact(writes).await?, self.erasing(&connection.user).await?) {
+            (Some(()), _) => Ok(Some(false)),
+            (None, Some(_)) => Err(StoreError::Erasing),
+            (None, None) if alone => Ok(None),
+            (None, None) => Err(StoreError::Conflict { operation: OPERATION }),
+        }
+    }
+
+    /// The condition of a transaction that the account's pair is as it was seen.
+    fn still(
+        &self,
+        account: &AccountKey,
+        condition: &str,
+        value: Option<AttributeValue>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("owner", s(account.to_string()))
+            .key("item", s("account"))
+            .condition_expression(condition)
+            .set_expression_attribute_values(value.map(|value| [(":seen".to_owned(), value)].into()))
+            .build()
+            .map_err(StoreError::unbuilt(OPERATION))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// What the connection is to bring of the past, if its last pair came by an import.
@@ -101,7 +163,7 @@ impl Connections {
     /// # Errors
     /// DynamoDB fails.
     pub async fn replace_pair(&self, account: &AccountKey, pair: &Pair, scopes: &Scopes) -> Result<bool, StoreError> {
-        let mut writes = vec![self.pair_write(account, pair, Some("attribute_exists(access_token)"))?];
+        let mut writes = vec![self.pair_write(account, pair, Some("attribute_exists(access_token)"), None)?];
         writes.extend(self.scope_writes(account, None, scopes, pair).await?);
         Ok(self.transact(writes).await?.is_some())
     }
@@ -142,14 +204,16 @@ impl Connections {
         account: &AccountKey,
         pair: &Pair,
         condition: Option<&str>,
+        seen: Option<AttributeValue>,
     ) -> Result<TransactWriteItem, StoreError> {
-        let values = vec![
+        let mut values = vec![
             (":access", s(&pair.access)),
             (":refresh", s(&pair.refresh)),
             (":expires", n(pair.expires.as_millis())),
             (":refreshed", n(pair.refreshed.as_millis())),
             (":one", n(1)),
         ];
+        values.extend(seen.map(|seen| (":seen", seen)));
         self.write_if(condition, &account.to_string(), "account", PAIR, values)
     }
 
@@ -166,6 +230,7 @@ impl Connections {
         writes.push(self.connection_write(&account, &own, connection, history)?);
         writes.push(self.connection_write(&own, "connection", connection, history)?);
         writes.extend(self.directory_writes(connection)?);
+        writes.push(self.forgets_erased(&connection.account)?);
         if !duties {
             return Ok(writes);
         }

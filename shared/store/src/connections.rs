@@ -6,6 +6,8 @@
 //! | `connection#<connection>` | `connection` | whose it is, and of which account |
 //! | `connection#<connection>` | `service#<service>` | mark, lease and cursor ([`crate::marks`]) |
 //! | `connection#<connection>` | `sweep#…`, `slice#…`, `doubt#…`, `disconnect`, `erasure` | duties ([`crate::duties`]) |
+//! | `connection#<connection>`, `erasure#<erasure>` | `late#<number>` | events that an erasure deleted ([`crate::erasure`]) |
+//! | `_erased#account#…` | `erased` | that the person of this account was erased |
 //! | `connection#<connection>` | `run#<run>` | a backfill run ([`crate::runs`]) |
 //! | `connection#<connection>` | `anchor#46#<action>` | tells hints about a profile from their repeats ([`crate::anchors`]) |
 //! | `account#<application>#<region>#<userid>` | `account` | the sealed token pair ([`crate::tokens`]) |

@@ -17,18 +17,21 @@ use afferent_domain::delivery::{
     Delivery, End, KEPT, Key, LEASE, Look, Place, State, Try, Waiting, WaitsFor, kept_back_shard,
 };
 use afferent_domain::id::EventId;
+use afferent_metrics::{Metric, count};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 pub use attempt::{Attempt, Outcome, Phases};
+use attempt::{FIRST, fields, holds};
 pub use due::Due;
 use items::{read, write};
 pub use listed::{Listed, Place as ListPlace};
 
 use crate::StoreError;
-use crate::item::{n, s};
+use crate::item::{Item, n, s};
 
 const TABLE: &str = "deliveries";
 
@@ -132,7 +135,10 @@ impl Deliveries {
             .send()
             .await;
         match put {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                count(Metric::DeliveriesCreated, 1);
+                Ok(true)
+            }
             Err(error)
                 if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
             {
@@ -222,10 +228,14 @@ impl Deliveries {
             .expression_attribute_values(":attempts", n(rest.attempts))
             .expression_attribute_values(":none", n(0))
             .expression_attribute_values(":claims", n(claimed.delivery.claims));
-        kept(update.send().await)
+        let kept = kept(update.send().await)?;
+        let metric = if rest.place == Place::Held { Metric::DeliveriesHeld } else { Metric::DeliveriesParked };
+        count(metric, usize::from(kept == Kept::Yes));
+        Ok(kept)
     }
 
-    /// Ends a claim for good. The item leaves the due index and gets its TTL.
+    /// Ends a claim for good. The item leaves the due index and gets its TTL. `first` is the one attempt of the delivery's
+    /// first claim, if that is not in the log yet: it comes into the same item.
     ///
     /// # Errors
     /// DynamoDB failed.
@@ -234,15 +244,19 @@ impl Deliveries {
         claimed: &Claimed,
         end: End,
         reason: &str,
-        attempts: u32,
+        (attempts, first): (u32, Option<&Attempt>),
         now: Timestamp,
     ) -> Result<Kept, StoreError> {
-        let update = self
-            .update(&claimed.delivery.key)
-            .update_expression(
-                "SET #state = :state, reason = :reason, ended_ms = :now, attempts = :attempts, \
-                 expires_at = :expires REMOVE due_shard, due_ms, lease_ms",
-            )
+        let mut set = "SET #state = :state, reason = :reason, ended_ms = :now, attempts = :attempts, \
+                       expires_at = :expires"
+            .to_owned();
+        let mut update = self.update(&claimed.delivery.key);
+        if let Some(first) = first {
+            set.push_str(&format!(", {FIRST} = :first"));
+            update = update.expression_attribute_values(":first", AttributeValue::M(fields(first)));
+        }
+        let update = update
+            .update_expression(set + " REMOVE due_shard, due_ms, lease_ms")
             .condition_expression("claims = :claims AND attribute_exists(due_ms)")
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", s(end.as_str()))
@@ -250,8 +264,15 @@ impl Deliveries {
             .expression_attribute_values(":now", n(now.as_millis()))
             .expression_attribute_values(":attempts", n(attempts))
             .expression_attribute_values(":expires", n((now + self.kept).as_secs()))
-            .expression_attribute_values(":claims", n(claimed.delivery.claims));
-        kept(update.send().await)
+            .expression_attribute_values(":claims", n(claimed.delivery.claims))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let kept = match (update.send().await, first) {
+            // Our own write, whose answer was lost and which the SDK sent again.
+            (Err(error), Some(first)) if refused_by(&error).is_some_and(|item| holds(item, first)) => Kept::Yes,
+            (updated, _) => kept(updated)?,
+        };
+        count(ended(end), usize::from(kept == Kept::Yes));
+        Ok(kept)
     }
 
     /// Ends a delivery that waits and that nobody holds. `false` if it is over, or held: whoever holds it sees that its
@@ -272,7 +293,9 @@ impl Deliveries {
             .expression_attribute_values(":reason", s(reason))
             .expression_attribute_values(":now", n(now.as_millis()))
             .expression_attribute_values(":expires", n((now + self.kept).as_secs()));
-        Ok(kept(update.send().await)? == Kept::Yes)
+        let cancelled = kept(update.send().await)? == Kept::Yes;
+        count(Metric::DeliveriesCancelled, usize::from(cancelled));
+        Ok(cancelled)
     }
 
     /// Begins a delivery anew that ended, however it did: the same event, the same id, every try of the policy.
@@ -303,7 +326,10 @@ impl Deliveries {
             .expression_attribute_values(":one", n(1))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
-            Ok(_) => Ok(Again::Yes),
+            Ok(_) => {
+                count(Metric::DeliveriesRevived, 1);
+                Ok(Again::Yes)
+            }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     Ok(if refused.item().is_some() { Again::Waits } else { Again::Gone })
@@ -363,10 +389,25 @@ impl Deliveries {
     }
 }
 
-type Updated = Result<
-    aws_sdk_dynamodb::operation::update_item::UpdateItemOutput,
-    aws_sdk_dynamodb::error::SdkError<UpdateItemError>,
->;
+type Updated = Result<aws_sdk_dynamodb::operation::update_item::UpdateItemOutput, SdkError<UpdateItemError>>;
+
+/// The metric of an end.
+const fn ended(end: End) -> Metric {
+    match end {
+        End::Delivered => Metric::DeliveriesDelivered,
+        End::Exhausted => Metric::DeliveriesExhausted,
+        End::Expired => Metric::DeliveriesExpired,
+        End::Cancelled => Metric::DeliveriesCancelled,
+    }
+}
+
+/// The item that a condition was refused by.
+fn refused_by(error: &SdkError<UpdateItemError>) -> Option<&Item> {
+    match error.as_service_error()? {
+        UpdateItemError::ConditionalCheckFailedException(refused) => refused.item(),
+        _ => None,
+    }
+}
 
 fn kept(updated: Updated) -> Result<Kept, StoreError> {
     match updated {

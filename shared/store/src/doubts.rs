@@ -35,9 +35,20 @@ pub struct Doubt {
     pub held: Option<Timestamp>,
     /// When an operator let it through.
     pub approved: Option<Timestamp>,
+    /// Until when somebody has the right to look at it, if somebody took it.
+    pub lease: Option<Timestamp>,
 }
 
+/// What a decision needs: it is held, and nobody is at work on it. A lease that has run out is a dead worker's.
+const MAY_DECIDE: &str = "attribute_exists(held_ms) AND (attribute_not_exists(lease_ms) OR lease_ms <= :now)";
+
 impl Doubt {
+    /// Whether an operator may decide it at `now`: it is held, and nobody is at work on it.
+    #[must_use]
+    pub fn may_be_decided(&self, now: Timestamp) -> bool {
+        self.held.is_some() && self.lease.is_none_or(|until| until <= now)
+    }
+
     /// Its duty.
     #[must_use]
     pub fn key(&self) -> DutyKey {
@@ -67,6 +78,7 @@ impl Connections {
                 due: at("due_ms"),
                 held: at("held_ms"),
                 approved: at("approved_ms"),
+                lease: at("lease_ms"),
             });
         }
         Ok(doubts)
@@ -80,8 +92,9 @@ impl Connections {
     pub async fn approve_retraction(&self, key: &DutyKey, now: Timestamp) -> Result<bool, StoreError> {
         let update = self
             .update(&key.owner.to_string(), &key.duty.to_string())
-            .update_expression("SET approved_ms = :now, due_ms = :now")
-            .condition_expression("attribute_exists(held_ms) AND attribute_not_exists(lease_ms)")
+            // Whoever let the lease run out must not put its own due time over this one.
+            .update_expression("SET approved_ms = :now, due_ms = :now REMOVE lease_pull, lease_ms")
+            .condition_expression(MAY_DECIDE)
             .expression_attribute_values(":now", n(now.as_millis()));
         Self::unless_refused(update).await
     }
@@ -91,14 +104,15 @@ impl Connections {
     ///
     /// # Errors
     /// DynamoDB fails.
-    pub async fn reject_retraction(&self, key: &DutyKey) -> Result<bool, StoreError> {
+    pub async fn reject_retraction(&self, key: &DutyKey, now: Timestamp) -> Result<bool, StoreError> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.table)
             .key("owner", s(key.owner.to_string()))
             .key("item", s(key.duty.to_string()))
-            .condition_expression("attribute_exists(held_ms) AND attribute_not_exists(lease_ms)");
+            .condition_expression(MAY_DECIDE)
+            .expression_attribute_values(":now", n(now.as_millis()));
         match delete.send().await {
             Ok(_) => Ok(true),
             Err(error)

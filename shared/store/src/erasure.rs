@@ -1,6 +1,7 @@
 //! What erasing a person's data needs of the tables: pages of keys, and plain deletes. Deleting is no retraction: a
 //! record that goes leaves the stream as a removal, of which no event is made.
 
+mod late;
 mod person;
 mod remains;
 
@@ -143,13 +144,13 @@ impl Notifications {
 
 impl Connections {
     /// Deletes what is kept about a connection (marks, cursors, anchors, runs, duties), but for the connection itself,
-    /// which says that it has ended, and the duty of erasing; how many items there were.
+    /// which says that it has ended, the duty of erasing, and what that keeps for its last pass; how many items there were.
     ///
     /// # Errors
     /// DynamoDB fails.
     pub async fn erase_rest(&self, connection: &ConnectionId) -> Result<u64, StoreError> {
         let owner = Owner::Connection(connection.clone()).to_string();
-        self.erase_under(&owner, |item| item != "connection" && item != "erasure").await
+        self.erase_under(&owner, |item| item != "connection" && item != "erasure" && !late::is_late(item)).await
     }
 
     /// Deletes those items of an owner whose sort keys `goes` names; how many there were.

@@ -13,9 +13,12 @@
 //! make one of them read again; they can neither leave a gap nor give a change two events.
 
 mod entries;
+mod epoch;
 pub(crate) mod items;
 mod markers;
+mod packed;
 mod pass;
+mod since;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -24,6 +27,7 @@ use afferent_domain::event::{Draft, Event};
 use afferent_domain::id::{EndpointId, EventId, RecordId, UserId};
 use afferent_domain::record::SyncKind;
 use afferent_domain::{Dice, Timestamp};
+use afferent_metrics::{Metric, count};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
@@ -35,6 +39,7 @@ use crate::item::{Item, Reading, n, s};
 
 pub use markers::OfRevision;
 pub use pass::{Pass, Sweeping};
+pub use since::Changed;
 
 const TABLE: &str = "events";
 
@@ -44,7 +49,7 @@ pub const MOST: usize = 30;
 /// The most bytes of bodies in one transaction; DynamoDB takes 4 MB, keys and names included.
 const MOST_BYTES: usize = 2_000_000;
 
-/// How long an event is kept, and can be sent again.
+/// How long an event is kept, and can be sent again, unless [`Events::keeping`] says otherwise.
 pub const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// The journal of what could not become an event; see [`Events::put_failure`].
@@ -123,6 +128,7 @@ pub struct Head {
 pub struct Events {
     pub(crate) client: Client,
     pub(crate) table: String,
+    kept: Duration,
 }
 
 /// Whether a transaction went through.
@@ -136,7 +142,19 @@ impl Events {
     /// The table called `table`.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { client, table, kept: KEPT }
+    }
+
+    /// The same table, whose new events are kept for so long.
+    #[must_use]
+    pub fn keeping(self, kept: Duration) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// How long new events are kept.
+    #[must_use]
+    pub fn kept(&self) -> Duration {
+        self.kept
     }
 
     /// Puts changes of one user into the journal, in their order, and says where each is. A change that has
@@ -177,9 +195,14 @@ impl Events {
                 return Ok(found);
             }
             let head = self.head(user).await?;
-            let events = number(new, head.unwrap_or_default())?;
-            match self.write(user, head, &events, now).await? {
+            let from = match head {
+                Some(head) => head,
+                None => self.beginning().await?,
+            };
+            let events = number(new, from)?;
+            match self.write(user, (head, from.epoch), &events, now).await? {
                 Written::Yes => {
+                    count(Metric::EventsAppended, events.len());
                     let fresh = events.into_iter().map(|event| journalled(event, now));
                     return Ok(in_order(found.into_iter().chain(fresh).collect()));
                 }
@@ -254,14 +277,14 @@ impl Events {
     async fn write(
         &self,
         user: &UserId,
-        head: Option<Head>,
+        (head, epoch): (Option<Head>, u32),
         events: &[Event],
         now: Timestamp,
     ) -> Result<Written, StoreError> {
         const OPERATION: &str = "TransactWriteItems";
         let unbuilt = StoreError::unbuilt(OPERATION);
-        let expires = n((now + KEPT).as_secs());
-        let next = Head { last: events.last().map_or(0, |event| event.sequence), ..head.unwrap_or_default() };
+        let expires = n((now + self.kept).as_secs());
+        let next = Head { last: events.last().map_or(0, |event| event.sequence), epoch };
         let update = Update::builder()
             .table_name(&self.table)
             .key("journal", s(user.as_str()))

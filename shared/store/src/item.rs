@@ -122,7 +122,8 @@ pub fn to_json(item: &Item) -> String {
 }
 
 fn write_object(json: &mut String, item: &Item) {
-    let sorted: BTreeMap<_, _> = item.iter().collect();
+    let mut sorted: Vec<_> = item.iter().collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
     json.push('{');
     for (index, (name, value)) in sorted.into_iter().enumerate() {
         if index > 0 {
@@ -161,8 +162,14 @@ fn write_list<T>(json: &mut String, members: &[T], write: impl Fn(&mut String, &
 }
 
 fn write_text(json: &mut String, text: &str) {
-    // A string always serialises.
-    json.push_str(&serde_json::to_string(text).unwrap_or_default());
+    if text.bytes().any(|byte| matches!(byte, 0x00..0x20 | b'"' | b'\\')) {
+        // A string always serialises.
+        json.push_str(&serde_json::to_string(text).unwrap_or_default());
+        return;
+    }
+    json.push('"');
+    json.push_str(text);
+    json.push('"');
 }
 
 #[cfg(test)]
@@ -175,6 +182,14 @@ mod tests {
         let item = from_json(json).unwrap();
         assert_eq!(item["a"], AttributeValue::N("0.1".to_owned()));
         assert_eq!(to_json(&item), json);
+    }
+
+    #[test]
+    fn a_text_is_written_as_json_has_it_whatever_is_in_it() {
+        for text in ["", "plain", "{\"a\":\"b\\\\\"}", "a\r\nb\tc", "\u{8}\u{c}\u{1}\u{1f}\u{7f}", "é＝😀"] {
+            let item = Item::from([("text".to_owned(), s(text))]);
+            assert_eq!(to_json(&item), serde_json::json!({ "text": text }).to_string());
+        }
     }
 
     #[test]

@@ -25,13 +25,15 @@ pub mod links;
 pub mod marks;
 pub mod notifications;
 pub mod records;
+pub mod rounds;
 pub mod runs;
 pub mod states;
 pub mod sweeps;
 pub mod tokens;
 pub mod users;
 
-use afferent_aws::{Aws, Service};
+use afferent_aws::{Aws, Service, Throttles};
+use aws_sdk_dynamodb::config::Builder;
 
 pub use aws_sdk_dynamodb::Client;
 pub use error::StoreError;
@@ -39,5 +41,6 @@ pub use error::StoreError;
 /// One DynamoDB client for all the tables of a function.
 #[must_use]
 pub fn client(aws: &Aws) -> Client {
-    Client::new(&aws.config(Service::DynamoDb))
+    let config = Builder::from(&aws.config(Service::DynamoDb)).interceptor(Throttles).build();
+    Client::from_conf(config)
 }

@@ -7,6 +7,7 @@
 
 mod refresh;
 mod standing;
+mod take;
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ const LATE: Duration = Duration::from_secs(3600);
 
 pub use refresh::{EVERY, Refreshing, TooSoon};
 pub use standing::{Pulled, Standing};
+pub use take::Earlier;
 
 /// The mark as a pull finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

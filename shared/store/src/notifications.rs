@@ -5,6 +5,8 @@
 //!
 //! One that waits for a person (quarantined as `unknown_user` or `disconnected`) names them in `awaits`, the key of the
 //! index `by_awaited`. When the person connects it is sorted again, and leaves the index once nothing can be lost.
+//! One that names a person and no pull (recorded, or quarantined for another reason) is in that index as `about#<userid>`,
+//! so that an erasure finds it. Of a person who was erased nothing is kept but that something came.
 
 mod brought;
 mod told;
@@ -16,6 +18,7 @@ use afferent_domain::Timestamp;
 use afferent_domain::id::{ConnectionId, NotificationId, PullId, RecordId};
 use afferent_domain::notification::Quarantine;
 use afferent_domain::service::Service;
+use afferent_metrics::{Metric, count};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -85,10 +88,23 @@ pub struct Incoming {
 pub enum Beginning<'a> {
     /// It waits for pulls of these (at least one).
     Waiting(&'a [Awaited]),
+    /// These pulls have satisfied it already.
+    Satisfied(&'a [PullId]),
     /// It is these records already.
     Recorded(&'a [RecordId]),
     /// It cannot be acted upon.
     Quarantined(Quarantine),
+}
+
+impl Beginning<'_> {
+    const fn state(self) -> State {
+        match self {
+            Self::Waiting(_) => State::Waiting,
+            Self::Satisfied(_) => State::Satisfied,
+            Self::Recorded(_) => State::Recorded,
+            Self::Quarantined(_) => State::Quarantined,
+        }
+    }
 }
 
 /// A service of a connection that a notification waits for. An account may have several connections.
@@ -140,31 +156,32 @@ impl Notifications {
     /// # Errors
     /// DynamoDB fails.
     pub async fn accept(&self, incoming: &Incoming, beginning: Beginning<'_>) -> Result<State, StoreError> {
-        let state = match beginning {
-            Beginning::Waiting(_) => State::Waiting,
-            Beginning::Recorded(_) => State::Recorded,
-            Beginning::Quarantined(_) => State::Quarantined,
-        };
+        let state = beginning.state();
         let digest = digest(&SHA256, incoming.body.as_bytes());
         let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let mut item: Item = HashMap::from([
             ("notification".to_owned(), s(incoming.id.as_str())),
             ("received_ms".to_owned(), n(incoming.received.as_millis())),
-            ("body".to_owned(), s(&incoming.body)),
-            ("digest".to_owned(), s(digest)),
             ("state".to_owned(), s(state.name())),
             ("state_day".to_owned(), s(state_day(state, incoming.received))),
         ]);
-        if let Some(appli) = incoming.appli {
-            item.insert("appli".to_owned(), n(appli));
+        let erased = beginning == Beginning::Quarantined(Quarantine::Erased);
+        if !erased {
+            item.extend([("body".to_owned(), s(&incoming.body)), ("digest".to_owned(), s(digest))]);
+            item.extend(incoming.appli.map(|appli| ("appli".to_owned(), n(appli))));
+            item.extend(incoming.userid.as_ref().map(|userid| ("userid".to_owned(), s(userid))));
         }
-        if let Some(userid) = &incoming.userid {
-            item.insert("userid".to_owned(), s(userid));
+        if let Some(awaits) = awaits(beginning, incoming) {
+            item.insert("awaits".to_owned(), s(awaits));
         }
         match beginning {
             Beginning::Waiting(awaited) => {
                 let pending = awaited.iter().map(Awaited::to_text).collect();
                 item.insert("pending".to_owned(), AttributeValue::Ss(pending));
+            }
+            Beginning::Satisfied(pulls) => {
+                item.insert("pulls".to_owned(), AttributeValue::Ss(texts(pulls)));
+                item.insert("expires_at".to_owned(), n((incoming.received + KEPT).as_secs()));
             }
             Beginning::Recorded(records) => {
                 let records = records.iter().map(|record| record.as_str().to_owned()).collect();
@@ -173,8 +190,8 @@ impl Notifications {
             }
             Beginning::Quarantined(reason) => {
                 item.insert("reason".to_owned(), s(reason.reason()));
-                if let Some(userid) = awaits(reason, incoming) {
-                    item.insert("awaits".to_owned(), s(userid));
+                if erased {
+                    item.insert("expires_at".to_owned(), n((incoming.received + KEPT).as_secs()));
                 }
             }
         }
@@ -186,7 +203,11 @@ impl Notifications {
             .condition_expression("attribute_not_exists(notification)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
-            Ok(_) => Ok(state),
+            Ok(_) => {
+                count(Metric::NotificationsAccepted, 1);
+                ended(state);
+                Ok(state)
+            }
             Err(error) => match error.as_service_error() {
                 Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(stored)) => {
                     read_state(&stored.item.clone().unwrap_or_default())
@@ -197,11 +218,11 @@ impl Notifications {
     }
 
     /// `pull` has satisfied the notification as far as `awaited` goes; when that was the last that it waited
-    /// for, it ends. Doing it again changes nothing.
+    /// for, it ends. Doing it again changes nothing. Tells whether it ended.
     ///
     /// # Errors
     /// DynamoDB fails.
-    pub async fn satisfy(&self, id: &NotificationId, awaited: &Awaited, pull: &PullId) -> Result<(), StoreError> {
+    pub async fn satisfy(&self, id: &NotificationId, awaited: &Awaited, pull: &PullId) -> Result<bool, StoreError> {
         let answer = self
             .update(id)
             .update_expression("DELETE pending :awaited ADD pulls :pull")
@@ -215,16 +236,16 @@ impl Notifications {
             Ok(answer) => answer.attributes.unwrap_or_default(),
             // Erased meanwhile.
             Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => return Err(StoreError::failed("UpdateItem")(error)),
         };
         let reading = Reading::new("notifications", &item);
         if !reading.set("pending").is_empty() || read_state(&item)? != State::Waiting {
-            return Ok(());
+            return Ok(false);
         }
         let received = Timestamp::from_millis(reading.number("received_ms")?);
-        let ended = self
+        let ending = self
             .update(id)
             .update_expression("SET #state = :satisfied, state_day = :day, expires_at = :expires")
             .condition_expression("#state = :waiting AND attribute_not_exists(pending)")
@@ -235,7 +256,9 @@ impl Notifications {
             .expression_attribute_values(":expires", n((received + KEPT).as_secs()))
             .send()
             .await;
-        unless_refused(ended)
+        let satisfied = ending.is_ok();
+        count(Metric::NotificationsSatisfied, usize::from(satisfied));
+        unless_refused(ending).map(|()| satisfied)
     }
 
     /// A notification that waits for pulls will not get them: it is quarantined, until the person `userid` connects
@@ -259,6 +282,7 @@ impl Notifications {
             .expression_attribute_values(":userid", s(userid))
             .send()
             .await;
+        count(Metric::NotificationsQuarantined, usize::from(result.is_ok()));
         unless_refused(result)
     }
 
@@ -267,13 +291,26 @@ impl Notifications {
     /// # Errors
     /// DynamoDB fails, or an item is not one of ours.
     pub async fn awaiting(&self, userid: &str, start: Option<Item>, limit: u16) -> Result<Awaiting, StoreError> {
+        self.found(userid, start, limit).await
+    }
+
+    /// A page of those that are about the person and wait neither for them nor for a pull: what they were recorded as,
+    /// and what was quarantined for another reason. Eventually consistent.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is not one of ours.
+    pub async fn about(&self, userid: &str, start: Option<Item>, limit: u16) -> Result<Awaiting, StoreError> {
+        self.found(&about(userid), start, limit).await
+    }
+
+    async fn found(&self, awaits: &str, start: Option<Item>, limit: u16) -> Result<Awaiting, StoreError> {
         let page = self
             .client
             .query()
             .table_name(&self.table)
             .index_name("by_awaited")
-            .key_condition_expression("awaits = :userid")
-            .expression_attribute_values(":userid", s(userid))
+            .key_condition_expression("awaits = :awaits")
+            .expression_attribute_values(":awaits", s(awaits))
             .limit(i32::from(limit.max(1)))
             .set_exclusive_start_key(start)
             .send()
@@ -292,21 +329,26 @@ impl Notifications {
     /// # Errors
     /// DynamoDB fails.
     pub async fn begin_again(&self, incoming: &Incoming, beginning: Beginning<'_>) -> Result<State, StoreError> {
-        let state = match beginning {
-            Beginning::Waiting(_) => State::Waiting,
-            Beginning::Recorded(_) => State::Recorded,
-            Beginning::Quarantined(_) => State::Quarantined,
+        let state = beginning.state();
+        let erased = beginning == Beginning::Quarantined(Quarantine::Erased);
+        let awaits = awaits(beginning, incoming);
+        let (mut set, mut remove) = match beginning {
+            Beginning::Waiting(_) => ("pending = :what".to_owned(), "reason".to_owned()),
+            Beginning::Satisfied(_) => ("pulls = :what, expires_at = :expires".to_owned(), "reason, awaits".to_owned()),
+            Beginning::Recorded(_) => ("records = :what, expires_at = :expires".to_owned(), "reason".to_owned()),
+            Beginning::Quarantined(_) if erased => {
+                ("reason = :what, expires_at = :expires".to_owned(), "pending, body, digest, appli, userid".to_owned())
+            }
+            Beginning::Quarantined(_) => ("reason = :what".to_owned(), "pending".to_owned()),
         };
-        let (set, remove) = match beginning {
-            Beginning::Waiting(_) => ("pending = :what", "reason"),
-            Beginning::Recorded(_) => ("records = :what, expires_at = :expires", "reason, awaits"),
-            Beginning::Quarantined(reason) => match awaits(reason, incoming) {
-                Some(_) => ("reason = :what", "pending"),
-                None => ("reason = :what", "awaits"),
-            },
-        };
+        match (&awaits, beginning) {
+            (_, Beginning::Waiting(_) | Beginning::Satisfied(_)) => {}
+            (Some(_), _) => set.push_str(", awaits = :awaits"),
+            (None, _) => remove.push_str(", awaits"),
+        }
         let what = match beginning {
             Beginning::Waiting(awaited) => AttributeValue::Ss(awaited.iter().map(Awaited::to_text).collect()),
+            Beginning::Satisfied(pulls) => AttributeValue::Ss(texts(pulls)),
             Beginning::Recorded(records) => {
                 AttributeValue::Ss(records.iter().map(|record| record.as_str().to_owned()).collect())
             }
@@ -321,11 +363,18 @@ impl Notifications {
             .expression_attribute_values(":quarantined", s(State::Quarantined.name()))
             .expression_attribute_values(":day", s(state_day(state, incoming.received)))
             .expression_attribute_values(":what", what);
-        if state == State::Recorded {
+        if matches!(state, State::Recorded | State::Satisfied) || erased {
             update = update.expression_attribute_values(":expires", n((incoming.received + KEPT).as_secs()));
         }
+        if let Some(awaits) = awaits {
+            update = update.expression_attribute_values(":awaits", s(awaits));
+        }
         match update.send().await {
-            Ok(_) => Ok(state),
+            Ok(_) => {
+                count(Metric::NotificationsReleased, 1);
+                ended(state);
+                Ok(state)
+            }
             Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
                 Ok(self.state(&incoming.id).await?.unwrap_or(state))
             }
@@ -341,8 +390,11 @@ impl Notifications {
         let result = self
             .update(id)
             .update_expression("REMOVE awaits")
-            .condition_expression("attribute_exists(awaits) AND #state <> :quarantined")
+            .condition_expression(
+                "attribute_exists(awaits) AND NOT begins_with(awaits, :about) AND #state <> :quarantined",
+            )
             .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":about", s(ABOUT))
             .expression_attribute_values(":quarantined", s(State::Quarantined.name()))
             .send()
             .await;
@@ -360,7 +412,7 @@ impl Notifications {
             incoming: Incoming {
                 id: id.clone(),
                 received: Timestamp::from_millis(reading.number("received_ms")?),
-                body: reading.text("body")?.to_owned(),
+                body: reading.maybe_text("body").unwrap_or_default().to_owned(),
                 appli: reading.maybe_number("appli"),
                 userid: reading.maybe_text("userid").map(str::to_owned),
             },
@@ -418,16 +470,62 @@ impl Notifications {
         }
     }
 
+    /// When the oldest notification of `day` (`YYYY-MM-DD`, UTC) was received that waits for a pull. Eventually consistent.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn oldest_waiting(&self, day: &str) -> Result<Option<Timestamp>, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by_state")
+            .key_condition_expression("state_day = :day")
+            .expression_attribute_values(":day", s(format!("{}#{day}", State::Waiting.name())))
+            .limit(1)
+            .send()
+            .await
+            .map_err(StoreError::failed("Query"))?;
+        let received = |item| Reading::new("notifications", item).number("received_ms").map(Timestamp::from_millis);
+        page.items().first().map(received).transpose()
+    }
+
     fn update(&self, id: &NotificationId) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).key("notification", s(id.as_str()))
     }
 }
 
-/// The person whom a notification waits for that is quarantined for this reason.
-fn awaits(reason: Quarantine, incoming: &Incoming) -> Option<&str> {
-    let waits = matches!(reason, Quarantine::UnknownUser | Quarantine::Disconnected);
-    incoming.userid.as_deref().filter(|_| waits)
+/// Counts a notification that has come to `state`.
+fn ended(state: State) {
+    match state {
+        State::Recorded => count(Metric::NotificationsRecorded, 1),
+        State::Quarantined => count(Metric::NotificationsQuarantined, 1),
+        State::Satisfied => count(Metric::NotificationsSatisfied, 1),
+        State::Waiting => {}
+    }
 }
+
+/// The members of a set of pulls, each once: DynamoDB takes none twice.
+fn texts(pulls: &[PullId]) -> Vec<String> {
+    pulls.iter().map(|pull| pull.as_str().to_owned()).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
+/// What the index `by_awaited` has of a notification that begins so: the person whom it waits for, or whom it is about.
+fn awaits(beginning: Beginning<'_>, incoming: &Incoming) -> Option<String> {
+    let userid = incoming.userid.as_deref()?;
+    match beginning {
+        Beginning::Waiting(_) | Beginning::Satisfied(_) | Beginning::Quarantined(Quarantine::Erased) => None,
+        Beginning::Quarantined(Quarantine::UnknownUser | Quarantine::Disconnected) => Some(userid.to_owned()),
+        Beginning::Quarantined(_) | Beginning::Recorded(_) => Some(about(userid)),
+    }
+}
+
+/// How the index `by_awaited` names a person whom a notification is about that does not wait for them.
+fn about(userid: &str) -> String {
+    format!("{ABOUT}{userid}")
+}
+
+const ABOUT: &str = "about#";
 
 /// A condition that failed changes nothing, and that is right.
 fn unless_refused<T>(result: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>) -> Result<(), StoreError> {

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 
 use afferent_domain::id::{RecordId, UserId};
-use afferent_domain::record::Record;
+use afferent_domain::record::{Record, Status};
 use afferent_domain::service::Service;
+use afferent_metrics::{Metric, count};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
@@ -15,14 +16,17 @@ use crate::StoreError;
 use crate::item::{Item, Reading, from_json, n, s, to_json};
 
 mod range;
+mod shape;
 
-pub use range::{Found, LOOK_BYTES, LOOKS, PAGE_BYTES, Range, escaped_len};
+pub use range::{Found, LOOK_BYTES, LOOKS, PAGE_BYTES, Range};
+use shape::Shape;
+pub use shape::{Text, escaped_len};
 
 /// DynamoDB: at most 100 keys in a `BatchGetItem`.
-const KEYS_PER_READ: usize = 100;
+pub(crate) const KEYS_PER_READ: usize = 100;
 
 /// How often keys that DynamoDB left unprocessed are asked for again before it counts as a failure.
-const READ_ROUNDS: usize = 8;
+pub(crate) const READ_ROUNDS: usize = 8;
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -83,16 +87,16 @@ impl Records {
     /// # Errors
     /// DynamoDB fails, or an item is no record.
     pub async fn get_many(&self, user: &UserId, records: &[RecordId]) -> Result<HashMap<RecordId, Record>, StoreError> {
-        let sized = self.get_sized(user, records).await?;
+        let sized = self.get_sized::<Record>(user, records).await?;
         Ok(sized.into_iter().map(|(id, (record, _))| (id, record)).collect())
     }
 
     /// The same, each with the bytes of its JSON.
-    async fn get_sized(
+    async fn get_sized<T: Shape>(
         &self,
         user: &UserId,
         records: &[RecordId],
-    ) -> Result<HashMap<RecordId, (Record, usize)>, StoreError> {
+    ) -> Result<HashMap<RecordId, (T, usize)>, StoreError> {
         const OPERATION: &str = "BatchGetItem";
         let mut found = HashMap::new();
         for ids in records.chunks(KEYS_PER_READ) {
@@ -110,8 +114,8 @@ impl Records {
                     .await
                     .map_err(StoreError::failed(OPERATION))?;
                 for item in answer.responses.unwrap_or_default().into_values().flatten() {
-                    let (record, size) = read_sized(&item)?;
-                    found.insert(record.record.clone(), (record, size));
+                    let (record, size) = T::read(&item)?;
+                    found.insert(record.record().clone(), (record, size));
                 }
                 keys = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
                 if keys.is_empty() {
@@ -221,7 +225,15 @@ impl Records {
             put.condition_expression("rev = :before").expression_attribute_values(":before", n(record.rev - 1))
         };
         match put.send().await {
-            Ok(_) => Ok(Written::Stored),
+            Ok(_) => {
+                let metric = match record.status {
+                    Status::EnteredInError => Metric::RecordsRetracted,
+                    _ if record.rev == 1 => Metric::RecordsCreated,
+                    _ => Metric::RecordsRevised,
+                };
+                count(metric, 1);
+                Ok(Written::Stored)
+            }
             Err(error) => match error.as_service_error() {
                 Some(refused) if refused.is_conditional_check_failed_exception() => Ok(Written::Overtaken),
                 _ => Err(StoreError::failed(OPERATION)(error)),
@@ -243,8 +255,12 @@ fn read_known(item: &Item) -> Result<Known, StoreError> {
 /// The item of a record.
 ///
 /// # Errors
-/// Serialising fails; no record can cause it.
+/// The record was read for a view ([`Range::lean`]): it has blanks, and must not take the place of the one that is stored.
 pub fn to_item(record: &Record) -> Result<Item, StoreError> {
+    if record.digest.is_empty() {
+        let cause = "the record was read for a view, and is not whole".into();
+        return Err(StoreError::Failed { operation: "PutItem", cause });
+    }
     let json = serde_json::to_string(record).and_then(|json| from_json(&json));
     json.map_err(|error| StoreError::Failed { operation: "PutItem", cause: error.to_string() })
 }
@@ -254,15 +270,16 @@ pub fn to_item(record: &Record) -> Result<Item, StoreError> {
 /// # Errors
 /// The item is no record that this version can read.
 pub fn from_item(item: &Item) -> Result<Record, StoreError> {
-    read_sized(item).map(|(record, _)| record)
+    read_record(&to_json(item))
 }
 
-/// The record of an item, and the bytes that its JSON takes in an answer.
-fn read_sized(item: &Item) -> Result<(Record, usize), StoreError> {
-    let json = to_json(item);
-    let record = serde_json::from_str(&json).map_err(|error| StoreError::Item {
+fn read_record(json: &str) -> Result<Record, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Item {
         table: "records",
         attribute: format!("at column {} ({:?})", error.column(), error.classify()),
-    })?;
-    Ok((record, escaped_len(&json)))
+    })
+}
+
+fn wrong(attribute: &str) -> StoreError {
+    StoreError::Item { table: "records", attribute: attribute.to_owned() }
 }

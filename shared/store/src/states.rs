@@ -41,6 +41,9 @@ pub struct Ask {
     pub return_url: Option<String>,
     /// The hash of the link that the person came by, if by one.
     pub link: Option<String>,
+    /// SHA-256 of the mark of the browser that was sent to Withings: no other one may bring the state back. `None` where
+    /// the customer sends the person itself.
+    pub browser: Option<String>,
     /// The language of what the person is told here; the browser's unless it is set.
     pub language: Option<Language>,
 }
@@ -54,6 +57,8 @@ pub enum Visit {
     Used(Ask),
     /// It is too old.
     Expired(Ask),
+    /// It is another browser's, and stays as it is.
+    Elsewhere(Ask),
     /// There is no such state, or none any more.
     Unknown,
 }
@@ -77,11 +82,11 @@ impl Connections {
         ]
         .map(|(name, value): (&str, AttributeValue)| (name.to_owned(), value))
         .into();
-        let language = ask.language.map(Language::code);
+        let language = ask.language.map(|language| language.code().to_owned());
         for (name, text) in
-            [("return_url", ask.return_url.as_deref()), ("link", ask.link.as_deref()), ("language", language)]
+            [("return_url", &ask.return_url), ("link", &ask.link), ("browser", &ask.browser), ("language", &language)]
         {
-            if let Some(text) = text {
+            if let Some(text) = text.as_ref() {
                 item.insert(name.to_owned(), s(text));
             }
         }
@@ -90,15 +95,28 @@ impl Connections {
     }
 
     /// Uses a state up. `visitor` tells one visit from another, so that asking again after a lost answer is the same
-    /// use.
+    /// use. `browsers` are the SHA-256 of the marks that the visitor's browser has, at most 90.
     ///
     /// # Errors
     /// DynamoDB fails, or the item is not one of ours.
-    pub async fn use_state(&self, state: &Secret, visitor: &str, now: Timestamp) -> Result<Visit, StoreError> {
-        let result = self
-            .update(&owner(state.reveal()), ITEM)
+    pub async fn use_state(
+        &self,
+        state: &Secret,
+        visitor: &str,
+        browsers: &[String],
+        now: Timestamp,
+    ) -> Result<Visit, StoreError> {
+        let mut update = self.update(&owner(state.reveal()), ITEM);
+        let mut same = "attribute_not_exists(browser)".to_owned();
+        for (place, browser) in browsers.iter().enumerate() {
+            same.push_str(&format!(" OR browser = :b{place}"));
+            update = update.expression_attribute_values(format!(":b{place}"), s(browser));
+        }
+        let result = update
             .update_expression("SET used_by = :visitor, used_ms = :now")
-            .condition_expression("dies_ms > :now AND (attribute_not_exists(used_by) OR used_by = :visitor)")
+            .condition_expression(format!(
+                "dies_ms > :now AND (attribute_not_exists(used_by) OR used_by = :visitor) AND ({same})"
+            ))
             .expression_attribute_values(":visitor", s(visitor))
             .expression_attribute_values(":now", n(now.as_millis()))
             .return_values(ReturnValue::AllNew)
@@ -111,7 +129,10 @@ impl Connections {
                 Some(UpdateItemError::ConditionalCheckFailedException(found)) => match found.item() {
                     None => Ok(Visit::Unknown),
                     Some(item) if item.contains_key("used_by") => Ok(Visit::Used(read(item)?)),
-                    Some(item) => Ok(Visit::Expired(read(item)?)),
+                    Some(item) if Reading::new(TABLE, item).number::<i64>("dies_ms")? <= now.as_millis() => {
+                        Ok(Visit::Expired(read(item)?))
+                    }
+                    Some(item) => Ok(Visit::Elsewhere(read(item)?)),
                 },
                 _ => Err(StoreError::failed("UpdateItem")(error)),
             },
@@ -134,6 +155,7 @@ fn read(item: &Item) -> Result<Ask, StoreError> {
         redirect_uri: reading.text("redirect_uri")?.to_owned(),
         return_url: reading.maybe_text("return_url").map(str::to_owned),
         link: reading.maybe_text("link").map(str::to_owned),
+        browser: reading.maybe_text("browser").map(str::to_owned),
         language: reading.maybe_text("language").and_then(|code| code.parse().ok()),
     })
 }

@@ -4,7 +4,8 @@
 //! overtaken nor a late burial undoes what somebody stored since.
 
 use afferent_domain::Timestamp;
-use aws_sdk_dynamodb::types::ReturnValue;
+use afferent_metrics::{Metric, count};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::StoreError;
 use crate::connections::{AccountKey, Connections, refused};
@@ -37,6 +38,20 @@ pub struct Tokens {
     pub dead: bool,
 }
 
+/// Which pair an account had when it was looked at: what was decided by that look holds only as long as there is no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen(pub(crate) Option<u64>);
+
+impl Seen {
+    /// The condition on the account's item, and its value.
+    pub(crate) fn condition(self) -> (&'static str, Option<AttributeValue>) {
+        match self.0 {
+            Some(generation) => ("generation = :seen", Some(n(generation))),
+            None => ("attribute_not_exists(generation)", None),
+        }
+    }
+}
+
 /// The right to refresh an account's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshLease {
@@ -54,6 +69,15 @@ impl Connections {
     pub async fn tokens(&self, account: &AccountKey) -> Result<Option<Tokens>, StoreError> {
         let item = self.item(&account.to_string(), ITEM).await?;
         item.filter(|item| item.contains_key("access_token")).as_ref().map(read_tokens).transpose()
+    }
+
+    /// Which pair the account has now, a dead or destroyed one too.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn seen(&self, account: &AccountKey) -> Result<Seen, StoreError> {
+        let item = self.item(&account.to_string(), ITEM).await?;
+        Ok(Seen(item.as_ref().and_then(|item| Reading::new(TABLE, item).maybe_number("generation"))))
     }
 
     /// Takes the lease on refreshing, for a pair that is still of `generation` and not dead. `None` if somebody else
@@ -116,7 +140,9 @@ impl Connections {
             .expression_attribute_values(":refreshed", n(pair.refreshed.as_millis()))
             .expression_attribute_values(":generation", n(lease.tokens.generation + 1))
             .expression_attribute_values(":fence", n(lease.fence));
-        Self::unless_refused(update).await
+        let stored = Self::unless_refused(update).await?;
+        count(Metric::TokensRefreshed, usize::from(stored));
+        Ok(stored)
     }
 
     /// Gives the lease back: nothing was sent. `false` if it was lost already.
@@ -163,7 +189,9 @@ impl Connections {
             .condition_expression("fence = :fence AND generation = :generation")
             .expression_attribute_values(":generation", n(lease.tokens.generation))
             .expression_attribute_values(":fence", n(lease.fence));
-        Self::unless_refused(update).await
+        let dead = Self::unless_refused(update).await?;
+        count(Metric::ConnectionsLost, usize::from(dead));
+        Ok(dead)
     }
 
     /// Destroys the pair of that generation. `false` if it is not there any more: the person connected again

@@ -33,8 +33,8 @@ pub(crate) const USERS: &str = "_users";
 /// The directory of connections.
 pub(crate) const CONNECTIONS: &str = "_connections";
 
-/// How many connections of one user are read: more than people have accounts.
-const MOST_OF_USER: i32 = 100;
+/// How many connections are read at once; one user seldom has more than two.
+const PAGE: i32 = 100;
 
 /// A person, as the customer names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,26 +139,34 @@ impl Connections {
         Ok((items.iter().map(read).collect::<Result<_, _>>()?, next.map(UserId::from)))
     }
 
-    /// The connections of a user, in the order of their ids.
+    /// The connections of a user, in the order of their ids: all of them, because an erasure goes by this list.
     ///
     /// # Errors
     /// DynamoDB fails, or an item is not one of ours.
     pub async fn of_user(&self, user: &UserId) -> Result<Vec<Connection>, StoreError> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":owner", s(format!("user#{user}")))
-            .expression_attribute_values(":prefix", s("connection#"))
-            .limit(MOST_OF_USER)
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
-        self.found(page.items()).await
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_names("#item", "item")
+                .expression_attribute_values(":owner", s(format!("user#{user}")))
+                .expression_attribute_values(":prefix", s("connection#"))
+                .limit(PAGE)
+                .set_exclusive_start_key(start)
+                .consistent_read(true)
+                .send()
+                .await
+                .map_err(StoreError::failed("Query"))?;
+            found.extend(self.found(page.items()).await?);
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Up to `limit` connections of all users after `after`, in the order of their ids, and the one to go on after.

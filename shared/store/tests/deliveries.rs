@@ -62,9 +62,9 @@ async fn a_live_lease_keeps_others_out_and_a_dead_one_is_overtaken_for_good() {
     let first = take(&deliveries, "evt_1", now).await;
     assert_eq!(deliveries.claim(&key("evt_1"), now + secs(1)).await.unwrap(), Claim::NotYet(now + LEASE));
     let second = take(&deliveries, "evt_1", now + LEASE).await;
-    assert_eq!(deliveries.end(&first, End::Delivered, "late", 1, now).await.unwrap(), Kept::Overtaken);
+    assert_eq!(deliveries.end(&first, End::Delivered, "late", (1, None), now).await.unwrap(), Kept::Overtaken);
     assert_eq!(deliveries.wait(&first, rest(Place::Held, now)).await.unwrap(), Kept::Overtaken);
-    assert_eq!(deliveries.end(&second, End::Delivered, "in time", 1, now + LEASE).await.unwrap(), Kept::Yes);
+    assert_eq!(deliveries.end(&second, End::Delivered, "in time", (1, None), now + LEASE).await.unwrap(), Kept::Yes);
     assert_eq!(deliveries.claim(&key("evt_1"), now + secs(100)).await.unwrap(), Claim::Over);
 }
 
@@ -107,7 +107,7 @@ async fn the_due_index_holds_every_delivery_from_its_creation_until_its_end() {
     assert_eq!(deliveries.woken(&key("evt_1"), now + secs(1_000), again).await.unwrap(), Kept::Yes);
     assert!(due(&deliveries, again).await.is_empty(), "a message is on its way");
     let claimed = take(&deliveries, "evt_1", again).await;
-    deliveries.end(&claimed, End::Exhausted, "every try failed", 4, again).await.unwrap();
+    deliveries.end(&claimed, End::Exhausted, "every try failed", (4, None), again).await.unwrap();
     assert!(due(&deliveries, again + secs(100_000)).await.is_empty());
     let State::Ended { end, reason, at } = deliveries.get(&key("evt_1")).await.unwrap().unwrap().state else {
         panic!("it ended");
@@ -160,7 +160,7 @@ async fn a_cancellation_ends_what_waits_and_leaves_what_is_held_or_over() {
         panic!("it ended");
     };
     assert_eq!((end, reason.as_str()), (End::Cancelled, "it is gone"));
-    assert_eq!(deliveries.end(&claimed, End::Delivered, "late", 1, now).await.unwrap(), Kept::Overtaken);
+    assert_eq!(deliveries.end(&claimed, End::Delivered, "late", (1, None), now).await.unwrap(), Kept::Overtaken);
     assert!(deliveries.get(&key("evt_none")).await.unwrap().is_none());
 }
 
@@ -173,7 +173,7 @@ async fn a_delivery_that_ended_can_begin_anew_with_every_try_and_is_due_again() 
     assert_eq!(deliveries.again(&key("evt_1"), now).await.unwrap(), Again::Waits);
     let first = take(&deliveries, "evt_1", now).await;
     assert_eq!(deliveries.again(&key("evt_1"), now).await.unwrap(), Again::Waits, "somebody holds it");
-    deliveries.end(&first, End::Exhausted, "every try failed", 10, now).await.unwrap();
+    deliveries.end(&first, End::Exhausted, "every try failed", (10, None), now).await.unwrap();
 
     let later = now + secs(86_400);
     assert_eq!(deliveries.again(&key("evt_1"), later).await.unwrap(), Again::Yes);
@@ -183,12 +183,12 @@ async fn a_delivery_that_ended_can_begin_anew_with_every_try_and_is_due_again() 
     assert_eq!(due(&deliveries, later + OVERDUE).await.len(), 1, "should its message be lost");
     let second = take(&deliveries, "evt_1", later).await;
     assert_eq!(second.waiting.at, Try::first(1));
-    assert_eq!(deliveries.end(&first, End::Cancelled, "late", 1, later).await.unwrap(), Kept::Overtaken);
+    assert_eq!(deliveries.end(&first, End::Cancelled, "late", (1, None), later).await.unwrap(), Kept::Overtaken);
     // Its TTL went with its end, and comes with the next one.
     tokio::time::sleep(KEPT + secs(7_200)).await;
     simulation.dynamodb.sweep().unwrap();
     assert!(deliveries.get(&key("evt_1")).await.unwrap().is_some());
-    deliveries.end(&second, End::Delivered, "200", 11, simulation.clock.now()).await.unwrap();
+    deliveries.end(&second, End::Delivered, "200", (11, None), simulation.clock.now()).await.unwrap();
     tokio::time::sleep(KEPT + secs(7_200)).await;
     simulation.dynamodb.sweep().unwrap();
     assert!(deliveries.get(&key("evt_1")).await.unwrap().is_none());
@@ -260,6 +260,27 @@ async fn an_entry_that_cannot_be_read_hides_no_other_wherever_a_page_ends() {
             assert_eq!((found, after), (["evt_00", "evt_06", "evt_11"].map(str::to_owned).into(), None), "{limit}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_attempt_of_a_delivery_stands_in_its_own_item_and_reads_like_any_other() {
+    let (simulation, deliveries) = table().await;
+    let now = simulation.clock.now();
+    deliveries.put_if_absent(&delivery("evt_1", now)).await.unwrap();
+    let outcome = Outcome::Queued { message: "a-b-c".to_owned() };
+    let (duration, phases) = (Duration::from_millis(12), Phases::default());
+    let attempt = Attempt { at: now, cycle: 1, number: 1, duration, phases, outcome };
+    let claimed = take(&deliveries, "evt_1", now).await;
+    let end = || deliveries.end(&claimed, End::Delivered, "taken", (1, Some(&attempt)), now);
+    assert_eq!(end().await.unwrap(), Kept::Yes);
+    assert_eq!(end().await.unwrap(), Kept::Yes, "the same write, sent twice");
+    let other = Attempt { at: now + secs(1), ..attempt.clone() };
+    let late = deliveries.end(&claimed, End::Delivered, "late", (1, Some(&other)), now).await.unwrap();
+    assert_eq!(late, Kept::Overtaken);
+    assert_eq!(deliveries.attempts(&key("evt_1")).await.unwrap(), [(1, attempt.clone())]);
+    assert_eq!(deliveries.again(&key("evt_1"), now).await.unwrap(), Again::Yes);
+    assert_eq!(deliveries.log(&key("evt_1"), 2, &other).await.unwrap(), 2);
+    assert_eq!(deliveries.attempts(&key("evt_1")).await.unwrap(), [(1, attempt), (2, other)]);
 }
 
 #[tokio::test(start_paused = true)]

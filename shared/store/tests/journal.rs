@@ -11,7 +11,7 @@ use afferent_domain::record::SyncKind;
 use afferent_local::dynamodb::Fault;
 use afferent_local::{Setup, Simulation, Ticks};
 use afferent_store::StoreError;
-use afferent_store::events::{After, DIRECTORY, Events, Failure, Journalled};
+use afferent_store::events::{After, Changed, DIRECTORY, Events, Failure, Journalled, KEPT};
 use afferent_store::item::{n, s};
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -143,12 +143,26 @@ async fn a_consumer_gets_all_after_a_number_or_is_told_the_oldest_that_is_kept()
     assert_eq!(after.iter().map(|event| event.sequence).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(events.after(&user(), 5, 10).await.unwrap(), After::Events(Vec::new()));
 
-    tokio::time::sleep(afferent_store::events::KEPT - Duration::from_secs(60)).await;
+    tokio::time::sleep(KEPT - Duration::from_secs(60)).await;
     append(&simulation, &events, vec![draft("rec_late", 1)]).await.unwrap();
     tokio::time::sleep(Duration::from_secs(120)).await;
     simulation.dynamodb.sweep().unwrap();
     assert_eq!(events.after(&user(), 2, 10).await.unwrap(), After::Gone { oldest: 6 });
     assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 6, "the head has no TTL");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_kept_for_as_long_as_the_table_was_told() {
+    let (simulation, events) = simulation((0, 0)).await;
+    let week = Duration::from_secs(7 * 24 * 60 * 60);
+    let events = events.keeping(week);
+    append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap();
+    tokio::time::sleep(week - Duration::from_secs(60)).await;
+    simulation.dynamodb.sweep().unwrap();
+    assert!(events.get(&user(), 1).await.unwrap().is_some());
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    simulation.dynamodb.sweep().unwrap();
+    assert!(events.get(&user(), 1).await.unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,4 +272,33 @@ async fn every_journal_is_in_the_directory_once_from_its_first_event_on() {
     }
     assert_eq!(found.len(), 40);
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), users.into_iter().collect());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_since_an_instant_is_found_wherever_it_lies_in_the_journal() {
+    let (simulation, events) = simulation((0, 0)).await;
+    let now = || simulation.clock.now();
+    assert_eq!(events.number_before(&user(), now(), now()).await.unwrap(), Some(0), "nobody has changes yet");
+    let mut written = Vec::new();
+    for record in 0..20_u32 {
+        written.push((now(), u64::from(record) * 2));
+        let two = ["a", "b"].map(|part| draft(&format!("rec_{record}{part}"), record + 1));
+        append(&simulation, &events, two.into()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    for (at, number) in written {
+        assert_eq!(events.number_before(&user(), at, now()).await.unwrap(), Some(number));
+        assert_eq!(events.number_before(&user(), at + Duration::from_secs(1), now()).await.unwrap(), Some(number + 2));
+    }
+    let (changes, more) = events.changes(&user(), 37, 2).await.unwrap();
+    let told = |one: &Changed| (one.sequence, one.record.to_string(), one.kind.clone(), one.rev);
+    let expected = [(38, "rec_18b", 19), (39, "rec_19a", 20)];
+    let expected = expected.map(|(number, record, rev)| (number, record.to_owned(), "body_weight".to_owned(), rev));
+    assert_eq!(changes.iter().map(told).collect::<Vec<_>>(), expected);
+    assert!(more);
+    assert_eq!(events.changes(&user(), 40, 2).await.unwrap(), (Vec::new(), false));
+    // What is older than events are kept may have lost some.
+    let long_ago = now();
+    tokio::time::sleep(KEPT).await;
+    assert_eq!(events.number_before(&user(), long_ago, now()).await.unwrap(), None);
 }

@@ -5,7 +5,7 @@
 use afferent_domain::Timestamp;
 use afferent_domain::exact::Decimal;
 use afferent_domain::id::{ConnectionId, RecordId, UserId};
-use afferent_domain::record::{Category, Change, Fact, Record, Source, Status, SyncKind, retract, revise};
+use afferent_domain::record::{Category, Change, Effective, Fact, Record, Source, Status, SyncKind, retract, revise};
 use afferent_local::{Setup, Simulation, Ticks};
 use afferent_store::records::{After, Found, LOOK_BYTES, LOOKS, PAGE_BYTES, Range, Records, escaped_len, to_item};
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
@@ -149,8 +149,31 @@ async fn a_lean_record_has_what_views_are_made_of() {
     assert_eq!((&lean.effective, &lean.source.device_id), (&whole.effective, &whole.source.device_id));
     assert_eq!((lean.status, lean.effective_ms, &lean.user), (whole.status, whole.effective_ms, &whole.user));
     assert!(lean.digest.is_empty() && lean.codes.is_empty() && lean.source.comment.is_none());
+    assert!(records.put(lean).await.is_err(), "it would take the place of the whole one");
+    assert_eq!(records.get(&user, &whole.record).await.unwrap().unwrap(), whole);
     let otherwise = records.range(&Range { lean: true, ..Range::of(&user) }, |_| true).await.unwrap();
     assert_eq!(otherwise.records, [whole], "without kinds it is whole");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_is_its_record_and_is_chosen_by_the_same() {
+    let (_simulation, records) = stack().await;
+    fill(&records).await;
+    let user = user();
+    for (kinds, retracted) in [(vec![], true), (vec!["body_weight".to_owned()], false)] {
+        let asked = Range { kinds: &kinds, retracted, limit: 7, ..Range::of(&user) };
+        let whole = records.range(&asked, |record| record.effective_ms > 0).await.unwrap();
+        let told = records.texts(&asked, |text| text.effective_ms > 0).await.unwrap();
+        assert!(!whole.records.is_empty());
+        assert_eq!(told.next, whole.next);
+        let read: Vec<Record> = told.records.iter().map(|text| serde_json::from_str(&text.json).unwrap()).collect();
+        assert_eq!(read, whole.records);
+        for (text, record) in told.records.iter().zip(&whole.records) {
+            let Effective::At { at } = &record.effective else { unreachable!("each is at an instant") };
+            assert_eq!((&text.record, text.effective_ms, &text.start), (&record.record, record.effective_ms, at));
+            assert_eq!((text.status, &text.local_date), (record.status, &record.local_date));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

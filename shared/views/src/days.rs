@@ -107,12 +107,18 @@ impl Dates {
     /// Whether the record is meant.
     #[must_use]
     pub fn hold(&self, record: &Record) -> bool {
+        self.hold_on(record.effective_ms, || local_day(record))
+    }
+
+    /// Whether what was or began at an instant is meant; `day` says which day it counts for, if that matters.
+    #[must_use]
+    pub fn hold_on(&self, ms: i64, day: impl FnOnce() -> Option<Date>) -> bool {
         match self {
             Self::All => true,
-            Self::Days { .. } => local_day(record).is_some_and(|day| self.hold_at(record.effective_ms, day)),
+            Self::Days { .. } => day().is_some_and(|day| self.hold_at(ms, day)),
             Self::Instants { .. } => {
                 let (from, to) = self.bounds_ms();
-                (from..=to).contains(&record.effective_ms)
+                (from..=to).contains(&ms)
             }
         }
     }
@@ -134,8 +140,13 @@ impl Dates {
 #[must_use]
 pub fn local_day(record: &Record) -> Option<Date> {
     let (Effective::At { at: text } | Effective::Period { start: text, .. }) = &record.effective;
-    let own = record.local_date.as_deref().and_then(|date| date.parse().ok());
-    own.or_else(|| text.get(..10)?.parse().ok())
+    day_of(record.local_date.as_deref(), text)
+}
+
+/// The same from the parts of a record: its `local_date`, and when it was or began (RFC 3339, local).
+#[must_use]
+pub fn day_of(local_date: Option<&str>, start: &str) -> Option<Date> {
+    local_date.and_then(|date| date.parse().ok()).or_else(|| start.get(..10)?.parse().ok())
 }
 
 /// Up to which `effective_ms` a record may lie that counts for `day`.

@@ -6,11 +6,11 @@
 //! **Several devices at once.** A phone and a watch both count the steps of a walk. Of an amount (what can be added up)
 //! therefore only one device counts in each UTC hour: the one whose numbers cover most of it, then the one with more
 //! numbers, then the one with the greater sum, then the first by its id. The hour decides for smaller buckets too, so
-//! that the sums of the quarters are the sum of the hour. Sums of whole nights choose by the day, and those of a day's
-//! activity take the row that the summary takes. Whoever wants
-//! to choose otherwise asks for one device, or for each by itself. Sources without a device id (a phone, what another
-//! maker's app brought) are told apart by their model, and by whether they are another maker's. Of what is no amount, such as a pulse, every number
-//! counts; only of samples of one device at one second the first does.
+//! that the sums of the quarters are the sum of the hour. Sums of a day's activity and of nights choose by the day, as the
+//! summary does: the device of the row, or of the main night, that the summary takes. Whoever wants to choose otherwise asks
+//! for one device, or for each by itself. Sources without a device id (a phone, what another maker's app brought) are told
+//! apart by their model, and by whether they are another maker's. Of what is no amount, such as a pulse, every number counts;
+//! only of samples of one device at one second the first does.
 
 mod bucket;
 mod collect;

@@ -131,7 +131,7 @@ pub struct Row {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
-    /// The IANA time zone.
+    /// The IANA time zone: of a whole day that of the first of its activity, its night and its measurements that has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
     /// The device of the night, of the workout or of the day's activity.

@@ -12,8 +12,9 @@ use afferent_domain::record::{Category, Change, Effective, Fact, Record, Series,
 use afferent_function::{Env, Rim};
 use afferent_local::Stack;
 use afferent_local::clock::{SystemClock, SystemDice};
-use afferent_store::keys::{Keys, NewKey};
+use afferent_store::keys::{Authenticated, Keys, NewKey};
 use afferent_store::records::Records;
+use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Body, Request};
 
 use crate::report::{Report, median};
@@ -48,7 +49,8 @@ pub(crate) async fn measure(stack: &Stack, report: &mut Report) -> Result<(), Er
     let keys = Keys::new(client.clone(), env.required("KEYS_TABLE")?);
     let (_, key) = keys.create(&new, SystemClock.now(), &SystemDice::default()).await?;
     let user = UserId::derive(&["bench"]);
-    fill(&Records::new(client, env.required("RECORDS_TABLE")?), &user).await?;
+    let table = env.required("RECORDS_TABLE")?;
+    fill(&Records::new(client.clone(), table.clone()), &user).await?;
     let api = Api::start(&env, &rim).await?;
 
     let asked = [
@@ -84,7 +86,49 @@ pub(crate) async fn measure(stack: &Stack, report: &mut Report) -> Result<(), Er
             None => report.note(name, median(&mut samples), "ms"),
         }
     }
+
+    // What of it is the local tables: the least that any handler waits for.
+    let check = median_of(async || {
+        let known = keys.authenticate(key.reveal(), SystemClock.now()).await?;
+        if matches!(known, Authenticated::Yes(..)) { Ok(()) } else { Err("the key is not taken".into()) }
+    });
+    report.note("... of each: the check of the key", check.await?, "ms");
+    let wanted = AttributeValue::S(format!("{user}#body_weight"));
+    for (limit, what) in [(100, "100 weights"), (365, "a year of weights")] {
+        let query =
+            client.query().table_name(&table).index_name("by_kind").key_condition_expression("user_kind = :kind");
+        let query = query.expression_attribute_values(":kind", wanted.clone()).limit(limit);
+        let through = median_of(async || match query.clone().send().await?.count() {
+            count if count == limit => Ok(()),
+            count => Err(format!("{count} items instead of {limit}").into()),
+        });
+        report.note(format!("... a bare Query of {what} by the SDK"), through.await?, "ms");
+        let body = serde_json::json!({
+            "TableName": table, "IndexName": "by_kind", "KeyConditionExpression": "user_kind = :kind", "Limit": limit,
+            "ExpressionAttributeValues": {":kind": {"S": format!("{user}#body_weight")}},
+        });
+        let body = body.to_string();
+        let inside =
+            median_of(async || match stack.dynamodb.handle("DynamoDB_20120810.Query", body.as_bytes()).status {
+                200 => Ok(()),
+                status => Err(format!("the table answered {status}").into()),
+            });
+        report.note("... the same in the local table, without the way there", inside.await?, "ms");
+    }
     Ok(())
+}
+
+/// The median time of `work`, in milliseconds.
+async fn median_of(work: impl AsyncFn() -> Result<(), Error>) -> Result<f64, Error> {
+    let mut samples = Vec::new();
+    for number in 0..WARM_UP + REQUESTS {
+        let began = Instant::now();
+        work().await?;
+        if number >= WARM_UP {
+            samples.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    Ok(median(&mut samples))
 }
 
 /// How many members a list has, or lines a table.

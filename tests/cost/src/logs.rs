@@ -1,4 +1,5 @@
-//! The size of the log, as CloudWatch would take it in: JSON lines from INFO on, and Lambda's own lines.
+//! The size of the log, as CloudWatch would take it in: our JSON lines from INFO on. Lambda's own lines of each invocation
+//! are not written from level WARN on, which `SystemLogLevel` is unless it is set.
 
 use std::io::{Result, Write};
 use std::sync::Arc;
@@ -7,12 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What Lambda writes of an invocation by itself (platform.start and platform.report), and 26 bytes that CloudWatch adds
-/// to each of the two events.
-pub(crate) const OF_AN_INVOCATION: u64 = 500 + 2 * EVENT;
-
 /// What CloudWatch adds to each event.
-const EVENT: u64 = 26;
+pub(crate) const EVENT: u64 = 26;
 
 /// The bytes of our own lines so far.
 #[derive(Clone, Default)]

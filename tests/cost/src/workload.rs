@@ -1,18 +1,22 @@
 //! A stack with people, an endpoint and a Withings, and what happens on it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use afferent_domain::Timestamp;
 use afferent_domain::secret::Secret;
 use afferent_local::network::{Receiver, Reply, WITHINGS_HOST, WithingsHost};
 use afferent_local::{Bill, Setup, Simulation, Ticks};
 use afferent_play::seed::{Consent, Seeder};
 use http::StatusCode;
 use withings_simulator::sample::Person;
-use withings_simulator::{ClientApp, Latency, Measure, MeasureGroup, NewUser, Notify, Settings, Simulator};
+use withings_simulator::{
+    ClientApp, ControlError, Latency, Measure, MeasureGroup, NewUser, Notify, Settings, Simulator,
+};
 
 use crate::Error;
-use crate::logs::{Lines, OF_AN_INVOCATION};
+use crate::logs::{EVENT, Lines};
 
 /// How long a call to an AWS service takes, in milliseconds.
 const AWS_MS: (u64, u64) = (4, 8);
@@ -21,9 +25,14 @@ const WITHINGS_MS: [u64; 2] = [90, 110];
 /// How long a receiver takes.
 const RECEIVER: Duration = Duration::from_millis(100);
 /// How long a person must have been connected before the workload, so that nothing of connecting is counted.
-const SETTLED: Duration = Duration::from_secs(3 * 3600);
-/// How long after the last notification is counted.
-const REST: Duration = Duration::from_secs(1800);
+const SETTLED: Duration = Duration::from_secs(1800);
+/// How long after the last notification is counted. All of it, with what comes before, is over within the three hours of an
+/// access token: a refresh is not a part of a notification.
+const REST: Duration = Duration::from_secs(1000);
+/// A day, in seconds.
+const DAY_S: i64 = 86_400;
+/// Hours of series in a changed day.
+const HOURS: i64 = 10;
 
 /// What happens.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +43,19 @@ pub(crate) struct Play {
     pub(crate) notifications: usize,
     /// How far apart.
     pub(crate) apart: Duration,
-    /// How many values each measurement has.
-    pub(crate) records: usize,
+    /// What each of them tells.
+    pub(crate) what: What,
+    /// Calls to Withings in a minute.
+    pub(crate) limit: u32,
+}
+
+/// What a notification tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    /// A measurement with so many values.
+    Values(usize),
+    /// A day with ten hours of series.
+    Series,
 }
 
 /// What it used, and what it brought.
@@ -59,31 +79,33 @@ pub(crate) struct World {
 impl World {
     /// What a workload uses, less what the same span uses without it.
     pub(crate) async fn measure(play: &Play, lines: &Lines) -> Result<Used, Error> {
-        let world = Self::start(play.people).await?;
+        let world = Self::of(play.people, play.limit, Ticks::WhenDue).await?;
         let span = play.apart * u32::try_from(play.notifications)? + REST;
+        // Once before it counts: what is made at a person's first record is no part of a later one.
+        world.play(play, 0).await;
         let before = world.count(lines, async || tokio::time::sleep(span).await).await;
-        let mut used = world.count(lines, async || world.play(play).await).await;
+        let mut used = world.count(lines, async || world.play(play, 1).await).await;
         used.subtract(&before);
         used.notifications = play.notifications;
-        assert_eq!(used.delivered, play.notifications * play.records, "everything was delivered");
+        match play.what {
+            What::Values(values) => assert_eq!(used.delivered, play.notifications * values, "everything was delivered"),
+            What::Series => assert!(used.delivered > play.notifications * usize::try_from(HOURS)?, "every hour came"),
+        }
         Ok(used)
     }
 
     /// What an hour without people or notifications uses, with the keeper at every minute.
     pub(crate) async fn idle(lines: &Lines) -> Result<Used, Error> {
-        let world = Self::of(0, Ticks::Every).await?;
+        let world = Self::of(0, 120, Ticks::Every).await?;
         tokio::time::sleep(Duration::from_secs(3600)).await;
         Ok(world.count(lines, async || tokio::time::sleep(Duration::from_secs(3600)).await).await)
     }
 
-    async fn start(people: usize) -> Result<Self, Error> {
-        Self::of(people, Ticks::WhenDue).await
-    }
-
-    async fn of(people: usize, ticks: Ticks) -> Result<Self, Error> {
+    async fn of(people: usize, limit: u32, ticks: Ticks) -> Result<Self, Error> {
         // No sweep in the middle of it: what sweeps cost is a number of its own.
         let off = [("SweepUpdates", "off"), ("SweepRecent", "off"), ("SweepMonth", "off"), ("BackfillDays", "0")];
-        let parameters = off.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let mut parameters: BTreeMap<_, _> = off.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        parameters.insert("WithingsLimit".to_owned(), limit.to_string());
         let setup = Setup { parameters, ticks, aws_latency_ms: AWS_MS, ..Setup::default() };
         let stack = Simulation::start(setup).await?;
         let client = ClientApp {
@@ -92,7 +114,7 @@ impl World {
             redirect_uris: Vec::new(),
         };
         let latency = Latency { to_server_ms: WITHINGS_MS, to_client_ms: WITHINGS_MS };
-        let settings = Settings { clients: vec![client], latency, ..Settings::default() };
+        let settings = Settings { clients: vec![client], latency, limit, ..Settings::default() };
         let withings = Arc::new(Simulator::new(settings, stack.clock.clone(), stack.dice.clone()));
         withings.connect(stack.network.clone());
         stack.network.put(WITHINGS_HOST, Arc::new(WithingsHost(withings.clone())));
@@ -126,16 +148,15 @@ impl World {
         Ok(())
     }
 
-    async fn play(&self, play: &Play) {
-        const TYPES: [i64; 5] = [1, 6, 76, 77, 88];
+    async fn play(&self, play: &Play, round: i64) {
         for number in 0..play.notifications {
             let person = &self.people[number % self.people.len()];
-            let now = self.stack.clock.now().as_secs();
             let value = i64::try_from(number).unwrap_or_default();
-            let values = TYPES.iter().cycle().take(play.records).map(|kind| Measure::new(*kind, 10_000 + value, -3));
-            // Each at an instant of its own, so that none is taken for another one.
-            let group = MeasureGroup::taken(&person.scale, now - 60 - value, values.collect());
-            if self.withings.add(person.userid, [group], Notify::Yes).is_err() {
+            let told = match play.what {
+                What::Values(values) => self.weigh(person, values, value, round),
+                What::Series => self.walk(person, round),
+            };
+            if told.is_err() {
                 return;
             }
             tokio::time::sleep(play.apart).await;
@@ -143,22 +164,47 @@ impl World {
         tokio::time::sleep(REST).await;
     }
 
+    fn weigh(&self, person: &Person, values: usize, value: i64, round: i64) -> Result<(), ControlError> {
+        const TYPES: [i64; 5] = [1, 6, 76, 77, 88];
+        let values = TYPES.iter().cycle().take(values).map(|kind| Measure::new(*kind, 10_000 + value, -3));
+        // Each at an instant of its own, so that none is taken for another one.
+        let at = self.stack.clock.now().as_secs() - 60 - 2 * value - round;
+        let group = MeasureGroup::taken(&person.scale, at, values.collect());
+        self.withings.add(person.userid, [group], Notify::Yes).map(drop)
+    }
+
+    /// The day before yesterday, and then yesterday, with ten hours of it.
+    fn walk(&self, person: &Person, round: i64) -> Result<(), ControlError> {
+        let midnight = self.stack.clock.now().as_secs().div_euclid(DAY_S) * DAY_S - (2 - round) * DAY_S;
+        let from = midnight + 8 * 3600;
+        self.withings.add(person.userid, person.intraday(from, from + HOURS * 3600), Notify::No)?;
+        let date: String = Timestamp::from_secs(midnight).to_string().chars().take(10).collect();
+        self.withings.add(person.userid, [person.activity_day(&date, 9_000)], Notify::Yes).map(drop)
+    }
+
     async fn count(&self, lines: &Lines, act: impl AsyncFnOnce()) -> Used {
-        let (began, bytes) = (self.stack.clock.now(), lines.bytes());
+        let began = self.stack.clock.now();
+        let logged = || lines.bytes() + metrics(&self.stack);
+        let bytes = logged();
         let (calls, delivered) = (self.withings.calls().len(), self.receiver.sent().len());
         self.stack.dynamodb.meter().start();
         act().await;
         let bill = self.stack.dynamodb.meter().take();
-        let invocations: u64 = bill.invocations.values().map(|(count, _)| count).sum();
         Used {
             bill,
-            log_bytes: lines.bytes() - bytes + invocations * OF_AN_INVOCATION,
+            log_bytes: logged() - bytes,
             notifications: 0,
             calls: self.withings.calls().len() - calls,
             delivered: self.receiver.sent().len() - delivered,
             span: self.stack.clock.now().since(began),
         }
     }
+}
+
+/// The bytes of the lines that are metrics, as CloudWatch would take them in.
+fn metrics(stack: &Simulation) -> u64 {
+    let (lines, bytes) = stack.metrics.size();
+    bytes + lines * EVENT
 }
 
 impl Used {
@@ -168,6 +214,9 @@ impl Used {
         }
         for (table, units) in &other.bill.reads {
             *self.bill.reads.entry(table.clone()).or_default() -= units;
+        }
+        for (what, units) in &other.bill.uses {
+            *self.bill.uses.entry(what.clone()).or_default() -= units;
         }
         for (operation, requests) in &mut self.bill.queues {
             *requests = requests.saturating_sub(other.bill.queues.get(operation).copied().unwrap_or_default());

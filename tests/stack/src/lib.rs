@@ -176,7 +176,10 @@ impl Rig {
         loop {
             tokio::time::sleep(Duration::from_secs(3)).await;
             let tally = self.tally().await;
-            let quiet = self.withings.stats().notifications.pending() == 0;
+            // A notification is in the table only once it has ended, or has to wait: until then its message tells of it.
+            let pulls = format!("{}-pulls", self.stack.template.place.stack);
+            let taken = self.stack.sqs.messages(&pulls, 1).is_ok_and(|left| left.is_empty());
+            let quiet = taken && self.withings.stats().notifications.pending() == 0;
             if (quiet && tally.open() == 0) || self.stack.clock.now() >= end {
                 return tally;
             }

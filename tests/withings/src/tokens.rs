@@ -27,6 +27,9 @@ pub(crate) const ACTIVATION_CODE_LIFE: Duration = Duration::from_secs(600);
 /// How long a nonce lives.
 const NONCE_LIFE: Duration = Duration::from_secs(1_800);
 
+/// What every code and token begins with, so that one that got into a log is found. (Withings' own have no mark.)
+const MARK: &str = "70ce4070ce40";
+
 /// A new pair, as `requesttoken` answers it.
 #[derive(Clone, Debug, Serialize)]
 pub struct TokenPair {
@@ -88,7 +91,8 @@ impl Tokens {
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(&self.drawn.to_be_bytes());
         hash.update(&dice.roll().to_be_bytes());
-        hash.finish().as_ref().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+        let chance = hash.finish().as_ref().iter().take(14).map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("{MARK}{chance}")
     }
 
     /// A code for the redirect.

@@ -193,6 +193,7 @@ impl Consents {
             access_token: token.access_token,
             refresh_token: token.refresh_token,
             tz: Some(activation.timezone.clone()),
+            alone: self.alone(),
         };
         let connected = self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await;
         let Connection { user, id, .. } = connected.map_err(|error| half(&error))?;

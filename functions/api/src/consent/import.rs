@@ -9,7 +9,7 @@ use afferent_domain::secret::Secret;
 use afferent_gate::{ConnectError, Consent, History, Imported};
 use afferent_store::StoreError;
 
-use super::{Consents, SharedAccounts};
+use super::Consents;
 use crate::problem::Problem;
 
 /// The longest life of an access token that is believed (Withings: 3 h). One that is believed for too long meets a 401,
@@ -86,10 +86,13 @@ impl Consents {
             expires_in,
             scopes: brought.scopes,
             tz: brought.tz,
+            alone: self.alone(),
         };
         let failed = |error: ConnectError| {
-            if matches!(error, ConnectError::Store(StoreError::Erasing)) {
-                return Ok(Err(NotImported::Erasing));
+            match error {
+                ConnectError::Store(StoreError::Erasing) => return Ok(Err(NotImported::Erasing)),
+                ConnectError::Taken => return Ok(Err(NotImported::Duplicate)),
+                _ => {}
             }
             tracing::error!(%error, "a connection could not be imported");
             Ok(Err(NotImported::Unavailable))
@@ -97,13 +100,6 @@ impl Consents {
         // Also if the connection still lives: it will not for long.
         if let Err(error) = self.unless_erasing(&consent.reference).await {
             return failed(error.into());
-        }
-        if self.config.shared_accounts == SharedAccounts::Refuse {
-            match self.is_taken(&consent.reference, &consent.account).await {
-                Ok(true) => return Ok(Err(NotImported::Duplicate)),
-                Ok(false) => {}
-                Err(error) => return failed(error.into()),
-            }
         }
         let (already, connection) = match self.connector.import(&ready.seals, &consent, brought.history).await {
             Ok(Imported::Connected(connection)) => (false, connection),

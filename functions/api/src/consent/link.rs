@@ -8,7 +8,7 @@ use afferent_store::StoreError;
 use afferent_store::links::{Found, Link};
 use afferent_store::states::Ask;
 
-use super::{Consents, Invitation, Outcome, Whom, Wish};
+use super::{Browser, Consents, Invitation, Outcome, Whom, Wish};
 use crate::problem::Problem;
 use crate::wish::named;
 
@@ -57,7 +57,7 @@ impl Consents {
         let opened = self.connector.connections.open_link(&link, self.rim.clock.now(), &*self.rim.dice).await?;
         Ok(HostedLink {
             id: format!("lnk_{}", opened.hash.get(..32).unwrap_or_default()),
-            url: format!("{called_at}/v1/link/{}", opened.token.reveal()),
+            url: format!("{}/v1/link/{}", self.public_url(called_at), opened.token.reveal()),
             expires: opened.dies,
         })
     }
@@ -72,15 +72,19 @@ impl Consents {
         })
     }
 
-    /// The person goes on: where to. The link stays open until the person is back.
-    pub(crate) async fn proceed(&self, token: &Secret, called_at: &str) -> Onward {
+    /// The person goes on: where to. The link stays open until the person is back, at this `browser`.
+    pub(crate) async fn proceed(&self, token: &Secret, browser: &Browser, called_at: &str) -> Onward {
         let link = match self.look(token).await {
             Ok(Look::Ask(link)) => link,
             Ok(Look::Over(outcome)) => return Onward::Over(outcome),
             Err(error) => return Onward::Failed(error.into(), None),
         };
+        let Some(mark) = browser.marked_for(token) else {
+            tracing::warn!(result = Refusal::OtherBrowser.name(), "a link was continued without its page");
+            return Onward::Over(Outcome::refused(Refusal::OtherBrowser, Some(Whom::unnamed(link))));
+        };
         let whom = Whom::from(link.clone());
-        match self.lead_on(link, token, called_at).await {
+        match self.lead_on(link, token, mark, called_at).await {
             Ok(Some(invitation)) => Onward::To(invitation),
             Ok(None) => Onward::Over(Outcome::refused(Refusal::TokenConsumed, Some(Whom { reference: None, ..whom }))),
             Err(problem) => Onward::Failed(problem, Some(whom)),
@@ -88,7 +92,13 @@ impl Consents {
     }
 
     /// `None` if the link ended just now, or was continued too often.
-    async fn lead_on(&self, link: Link, token: &Secret, called_at: &str) -> Result<Option<Invitation>, Problem> {
+    async fn lead_on(
+        &self,
+        link: Link,
+        token: &Secret,
+        mark: String,
+        called_at: &str,
+    ) -> Result<Option<Invitation>, Problem> {
         let hash = afferent_domain::link::hash(token);
         let Some(dies) = self.connector.connections.continue_link(&hash, self.rim.clock.now()).await? else {
             return Ok(None);
@@ -100,6 +110,7 @@ impl Consents {
             redirect_uri: self.redirect_uri(called_at),
             return_url: link.return_url,
             link: Some(hash),
+            browser: Some(mark),
             language: link.language,
         };
         self.send_to_consent(&ask, link.demo, dies).await.map(Some)

@@ -7,17 +7,20 @@
 //! | [`Writer`] | `write` | those that may change everything |
 //! | [`Reader`] | `read` | those that may read everything |
 //! | [`UserReader`] | `user` | those, and the key of the user in the path |
+//! | [`ConnectionReader`] | `user` | the same, by the connection in the path |
 //! | [`EndpointOwner`] | `endpoint` | those that may change everything, and the key of the endpoint in the path |
 
 use std::collections::HashMap;
 
 use afferent_domain::grant::{Grants, Sight};
-use afferent_domain::id::{EndpointId, KeyId, UserId};
+use afferent_domain::id::{ConnectionId, EndpointId, KeyId, UserId};
+use afferent_store::connections::Connection;
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
 use crate::problem::Problem;
+use crate::state::{App, Shared};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -105,6 +108,40 @@ impl<S: Send + Sync> FromRequestParts<S> for UserReader {
         let known = user.as_ref().map_or_else(|_| UserId::from(""), Clone::clone);
         caller.sees(&known, "user")?;
         Ok(Self { user: user? })
+    }
+}
+
+impl UserReader {
+    /// Says that there is no such user, if nothing was found of theirs: what is not empty costs no look.
+    pub(crate) async fn exists(&self, app: &App, nothing: bool) -> Result<(), Problem> {
+        if !nothing || self.user == UserId::app() || app.connections.user(&self.user).await?.is_some() {
+            return Ok(());
+        }
+        Err(Problem::NotFound("user"))
+    }
+}
+
+/// May read the connection in the path: who may read everything, or its user.
+pub(crate) struct ConnectionReader {
+    pub(crate) connection: Connection,
+}
+
+impl FromRequestParts<Shared> for ConnectionReader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let caller = Caller::of(parts)?;
+        let (nobody, hidden) = (UserId::from(""), Problem::NotFound("connection"));
+        // Whoever has the wrong kind of key is told so before anything is looked for, and nothing of what there is.
+        let Some(id) = ConnectionId::parse(&segment(parts, "connection").await?) else {
+            return caller.sees(&nobody, "connection").and(Err(hidden));
+        };
+        if let Err(problem @ Problem::Grant(_)) = caller.sees(&nobody, "connection") {
+            return Err(problem);
+        }
+        let found = app.connections.get(&id).await?;
+        caller.sees(found.as_ref().map_or(&nobody, |connection| &connection.user), "connection")?;
+        found.map(|connection| Self { connection }).ok_or(hidden)
     }
 }
 

@@ -10,4 +10,4 @@ mod caller;
 mod idempotency;
 
 pub(crate) use authenticate::authenticate;
-pub(crate) use caller::{Admin, Caller, EndpointOwner, Reader, UserReader, Writer};
+pub(crate) use caller::{Admin, Caller, ConnectionReader, EndpointOwner, Reader, UserReader, Writer};

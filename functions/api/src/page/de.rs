@@ -25,6 +25,7 @@ pub(super) const WORDS: Words = Words {
     denied: "Sie haben der Verbindung nicht zugestimmt. Es wurde nichts geteilt.",
     duplicate: "Dieses Withings-Konto ist schon verbunden.",
     scopes_missing: "Eine erforderliche Berechtigung fehlt. Bitten Sie um einen neuen Link und lassen Sie alle Berechtigungen eingeschaltet.",
+    other_browser: "Sie sind in einem anderen Browser als dem, in dem Sie den Link geöffnet haben, oder er speichert keine Cookies. Öffnen Sie den Link noch einmal und bleiben Sie in einem Browser.",
     provider_error: "Withings war nicht erreichbar oder hat nicht wie erwartet geantwortet. Bitten Sie um einen neuen Link.",
     close: "Sie können diese Seite schließen.",
     back: "Zurück zur App",

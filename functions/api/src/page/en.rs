@@ -25,6 +25,7 @@ pub(super) const WORDS: Words = Words {
     denied: "You did not allow the connection. Nothing was shared.",
     duplicate: "This Withings account is connected already.",
     scopes_missing: "A permission that is needed was not given. Ask for a new link and leave all permissions on.",
+    other_browser: "You came from another browser than the one in which you opened the link, or it keeps no cookies. Open the link again and stay in one browser.",
     provider_error: "Withings could not be reached, or did not answer as expected. Ask for a new link.",
     close: "You can close this page.",
     back: "Back to the app",

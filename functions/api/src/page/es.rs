@@ -25,6 +25,7 @@ pub(super) const WORDS: Words = Words {
     denied: "No ha autorizado la conexión. No se ha compartido nada.",
     duplicate: "Esta cuenta de Withings ya está conectada.",
     scopes_missing: "Falta un permiso necesario. Pida un enlace nuevo y deje activados todos los permisos.",
+    other_browser: "Está en otro navegador que aquel en el que abrió el enlace, o no guarda cookies. Abra el enlace de nuevo y continúe en un solo navegador.",
     provider_error: "No se ha podido contactar con Withings, o no ha respondido como se esperaba. Pida un enlace nuevo.",
     close: "Puede cerrar esta página.",
     back: "Volver a la aplicación",

@@ -25,6 +25,7 @@ pub(super) const WORDS: Words = Words {
     denied: "Vous n’avez pas autorisé la connexion. Rien n’a été partagé.",
     duplicate: "Ce compte Withings est déjà connecté.",
     scopes_missing: "Une autorisation nécessaire n’a pas été donnée. Demandez un nouveau lien et laissez toutes les autorisations activées.",
+    other_browser: "Vous n’êtes pas dans le navigateur où vous avez ouvert le lien, ou il n’enregistre pas de cookies. Ouvrez de nouveau le lien et restez dans un seul navigateur.",
     provider_error: "Withings n’a pas pu être joint, ou n’a pas répondu comme prévu. Demandez un nouveau lien.",
     close: "Vous pouvez fermer cette page.",
     back: "Retour à l’application",

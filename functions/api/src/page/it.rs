@@ -25,6 +25,7 @@ pub(super) const WORDS: Words = Words {
     denied: "Non hai autorizzato il collegamento. Non è stato condiviso nulla.",
     duplicate: "Questo account Withings è già collegato.",
     scopes_missing: "Manca un’autorizzazione necessaria. Chiedi un nuovo link e lascia attive tutte le autorizzazioni.",
+    other_browser: "Sei in un browser diverso da quello in cui hai aperto il link, oppure non salva i cookie. Apri di nuovo il link e resta in un solo browser.",
     provider_error: "Non è stato possibile raggiungere Withings, o la risposta non era quella attesa. Chiedi un nuovo link.",
     close: "Puoi chiudere questa pagina.",
     back: "Torna all’app",

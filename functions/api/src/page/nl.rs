@@ -25,6 +25,7 @@ pub(super) const WORDS: Words = Words {
     denied: "U hebt de koppeling niet toegestaan. Er is niets gedeeld.",
     duplicate: "Dit Withings-account is al gekoppeld.",
     scopes_missing: "Een toestemming die nodig is, is niet gegeven. Vraag om een nieuwe link en laat alle toestemmingen aan staan.",
+    other_browser: "U bent in een andere browser dan die waarin u de link hebt geopend, of de browser bewaart geen cookies. Open de link opnieuw en blijf in één browser.",
     provider_error: "Withings was niet bereikbaar of gaf niet het verwachte antwoord. Vraag om een nieuwe link.",
     close: "U kunt deze pagina sluiten.",
     back: "Terug naar de app",

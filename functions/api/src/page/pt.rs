@@ -25,6 +25,7 @@ pub(super) const WORDS: Words = Words {
     denied: "Não autorizou a ligação. Nada foi partilhado.",
     duplicate: "Esta conta Withings já está ligada.",
     scopes_missing: "Falta uma autorização necessária. Peça uma nova ligação e deixe todas as autorizações ativas.",
+    other_browser: "Está num navegador diferente daquele em que abriu a ligação, ou este não guarda cookies. Abra a ligação de novo e continue num só navegador.",
     provider_error: "Não foi possível contactar a Withings, ou a resposta não foi a esperada. Peça uma nova ligação.",
     close: "Pode fechar esta página.",
     back: "Voltar à aplicação",

@@ -33,6 +33,7 @@ pub(super) struct Words {
     pub(super) denied: &'static str,
     pub(super) duplicate: &'static str,
     pub(super) scopes_missing: &'static str,
+    pub(super) other_browser: &'static str,
     pub(super) provider_error: &'static str,
     pub(super) close: &'static str,
     /// The way back to the customer.
@@ -60,6 +61,7 @@ impl Words {
             Refusal::Denied => self.denied,
             Refusal::DuplicateConnection => self.duplicate,
             Refusal::RequiredScopesMissing => self.scopes_missing,
+            Refusal::OtherBrowser => self.other_browser,
             Refusal::ProviderError => self.provider_error,
         }
     }
@@ -87,7 +89,7 @@ mod tests {
     fn no_language_lacks_a_text() {
         for language in Language::ALL {
             let texts = texts(Words::of(language));
-            assert_eq!(texts.len(), 25, "{language}");
+            assert_eq!(texts.len(), 26, "{language}");
             let blank: Vec<_> = texts.iter().filter(|(_, text)| text.trim().is_empty()).collect();
             assert!(blank.is_empty(), "{language}: {blank:?}");
             let different: BTreeSet<_> = texts.iter().map(|(_, text)| text).collect();

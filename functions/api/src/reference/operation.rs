@@ -83,13 +83,18 @@ fn curl(document: &Value, path: &str, method: &str, operation: &Value) -> String
     if let Some(example) = example(document, body) {
         let _ = write!(command, " \\\n  -d '{}'", example.to_string().replace('\'', "'\\''"));
     }
+    if operation["requestBody"]["content"].get("application/x-www-form-urlencoded").is_some() {
+        command.push_str(" \\\n  -d \"patient=$patient\"");
+    }
     // What must be there stands in the command as a variable of its name.
     let needed = operation["parameters"].as_array().into_iter().flatten().filter_map(|parameter| {
         let needed = parameter["in"] == "query" && parameter["required"] == true;
         parameter["name"].as_str().filter(|_| needed).map(|name| format!("{name}=${name}"))
     });
     let query = needed.collect::<Vec<_>>().join("&");
-    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    // A dollar sign of the path itself is none of the shell's.
+    let path = path.replace('$', "\\$");
+    let path = if query.is_empty() { path } else { format!("{path}?{query}") };
     let path = match path.contains(['{', '?']) {
         true => format!("\"$API{}\"", path.replace('{', "$").replace('}', "")),
         false => format!("$API{path}"),

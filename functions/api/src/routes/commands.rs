@@ -9,15 +9,15 @@ use afferent_domain::id::ConnectionId;
 use afferent_store::connections::Connection;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::problem::Problem;
-use crate::state::{App, Shared};
+use crate::routes::put::Routes;
+use crate::state::App;
 
 pub(crate) use backfills::{BackfillRun, zone};
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().merge(refresh::routes()).merge(backfills::routes()).merge(disconnect::routes())
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    disconnect::routes(backfills::routes(refresh::routes(routes)))
 }
 
 /// A body that says nothing.

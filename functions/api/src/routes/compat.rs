@@ -9,25 +9,19 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::endpoints::Nothing;
-use super::{Answer, json, json_with};
+use super::{Answer, json, json_with, no_content};
 use crate::door::{EndpointOwner, Writer};
-use crate::extract::{Body, MaybeBody, Query};
+use crate::extract::{Body, MaybeBody};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
 /// The most endpoints that a list shows: those lists have no parts.
 const MOST: usize = 1_000;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(compat_register, compat_list))
-        .routes(routes!(compat_show, compat_change, compat_delete))
-        .routes(routes!(compat_secret))
-        .routes(routes!(compat_test))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; compat_register, compat_list, compat_show, compat_change, compat_delete, compat_secret, compat_test)
 }
 
 /// A new endpoint, in the words of Open Wearables.
@@ -151,12 +145,7 @@ impl From<Endpoint> for CompatEndpoint {
     security(("key" = ["write"])),
     responses((status = 201, description = "The endpoint.", body = CompatEndpoint))
 )]
-async fn compat_register(
-    State(app): State<Shared>,
-    _: Writer,
-    _: Query<Nothing>,
-    Body(wish): Body<CompatNew>,
-) -> Answer {
+async fn compat_register(State(app): State<Shared>, _: Writer, Body(wish): Body<CompatNew>) -> Answer {
     let members = members(Some(wish.url), Some(wish.filter_types), Some(wish.user_id), Some(wish.description));
     let new = New::from_json(&members).map_err(reworded)?;
     let (endpoint, _) = app.registry().await?.register(new).await.map_err(reworded)?;
@@ -173,7 +162,7 @@ async fn compat_register(
     security(("key" = ["write"])),
     responses((status = 200, description = "The endpoints.", body = Vec<CompatEndpoint>))
 )]
-async fn compat_list(State(app): State<Shared>, _: Writer, _: Query<Nothing>) -> Answer {
+async fn compat_list(State(app): State<Shared>, _: Writer) -> Answer {
     let all = app.registry().await?.list().await?;
     json(&all.into_iter().take(MOST).map(CompatEndpoint::from).collect::<Vec<_>>())
 }
@@ -187,7 +176,7 @@ async fn compat_list(State(app): State<Shared>, _: Writer, _: Query<Nothing>) ->
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The endpoint.", body = CompatEndpoint))
 )]
-async fn compat_show(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+async fn compat_show(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     let shown = app.registry().await?.get(&owner.endpoint).await?;
     json(&CompatEndpoint::from(shown.endpoint))
 }
@@ -202,12 +191,7 @@ async fn compat_show(State(app): State<Shared>, owner: EndpointOwner, _: Query<N
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The endpoint as it is now.", body = CompatEndpoint))
 )]
-async fn compat_change(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-    Body(wish): Body<CompatChange>,
-) -> Answer {
+async fn compat_change(State(app): State<Shared>, owner: EndpointOwner, Body(wish): Body<CompatChange>) -> Answer {
     let members = members(wish.url, wish.filter_types, wish.user_id, wish.description);
     let change = Change::from_json(&members).map_err(reworded)?;
     let endpoint = app.registry().await?.change(&owner.endpoint, &change).await.map_err(reworded)?;
@@ -223,13 +207,9 @@ async fn compat_change(
     security(("key" = ["endpoint"])),
     responses((status = 204, description = "It is gone."))
 )]
-async fn compat_delete(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-) -> Result<StatusCode, Problem> {
+async fn compat_delete(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     app.registry().await?.delete(&owner.endpoint).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(no_content())
 }
 
 /// The secret that signs.
@@ -249,7 +229,7 @@ struct CompatSecret {
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The secret.", body = CompatSecret))
 )]
-async fn compat_secret(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+async fn compat_secret(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     let current = app.registry().await?.secret(&owner.endpoint).await?;
     json(&CompatSecret { key: current.secret.reveal() })
 }
@@ -285,7 +265,6 @@ struct CompatSent {
 async fn compat_test(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     MaybeBody(wish): MaybeBody<CompatTest>,
 ) -> Answer {
     let event_type = wish.event_type.as_deref().unwrap_or("webhook.test");

@@ -5,56 +5,23 @@ mod import;
 use afferent_domain::connection::Scope;
 use afferent_domain::id::{ConnectionId, UserId};
 use afferent_store::connections::Connection;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::{Answer, json};
 use crate::consent::{Wish as Consent, called_at};
-use crate::door::{Admin, Caller, Writer};
-use crate::extract::{Body, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
-use crate::problem::{Details, Problem};
+use crate::door::{Admin, ConnectionReader, Writer};
+use crate::extract::{Body, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::problem::Details;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 use crate::wish::{self, ScopeName};
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_connections))
-        .routes(routes!(get_connection))
-        .routes(routes!(authorize_connection))
-        .merge(import::routes())
-        // A key makes links; opening them needs none.
-        .merge(super::link::routes_with_key())
-}
-
-/// The connection in the path, for who may read everything or its user. To be named `user` in `security`.
-pub(crate) struct ConnectionReader {
-    pub(crate) connection: Connection,
-}
-
-impl FromRequestParts<Shared> for ConnectionReader {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
-        let caller = parts.extensions.get::<Caller>().cloned().ok_or(Problem::Key("a key is needed"))?;
-        let Path(path) = Path::<std::collections::HashMap<String, String>>::from_request_parts(parts, app).await?;
-        let nobody = UserId::from("");
-        let hidden = || Problem::NotFound("connection");
-        let id = path.get("connection").and_then(|text| ConnectionId::parse(text));
-        // Whoever has the wrong kind of key is told so before anything is looked for, and nothing of what there is.
-        let Some(id) = id else { return caller.sees(&nobody, "connection").and(Err(hidden())) };
-        if let Err(problem @ Problem::Grant(_)) = caller.sees(&nobody, "connection") {
-            return Err(problem);
-        }
-        let found = app.connections.get(&id).await?;
-        let owner = found.as_ref().map_or(&nobody, |connection| &connection.user);
-        caller.sees(owner, "connection")?;
-        Ok(Self { connection: found.ok_or_else(hidden)? })
-    }
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    // A key makes links; opening them needs none.
+    put!(super::link::routes_with_key(import::routes(routes)); list_connections, get_connection, authorize_connection)
 }
 
 /// A user's link to a Withings account. It holds no token.
@@ -152,6 +119,7 @@ struct Connections {
 #[into_params(parameter_in = Query)]
 struct Wish {
     /// How many at most, from 1 to 100; 25 unless it is said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,

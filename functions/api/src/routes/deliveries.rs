@@ -6,22 +6,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::endpoints::Nothing;
 use super::{Answer, json, json_with};
 use crate::door::EndpointOwner;
 use crate::extract::{Path, Query, limit};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_deliveries))
-        .routes(routes!(show_delivery))
-        .routes(routes!(resend_delivery))
-        .routes(routes!(cancel_delivery))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; list_deliveries, show_delivery, resend_delivery, cancel_delivery)
 }
 
 /// Which deliveries.
@@ -77,7 +71,6 @@ fn event(text: &str) -> Result<EventId, Problem> {
 async fn show_delivery(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     Path((_, id)): Path<(String, String)>,
 ) -> Answer {
     json(&app.registry().await?.delivery(&event(&id)?, &owner.endpoint).await?)
@@ -100,7 +93,6 @@ async fn show_delivery(
 async fn resend_delivery(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     Path((_, id)): Path<(String, String)>,
 ) -> Answer {
     let (registry, event) = (app.registry().await?, event(&id)?);
@@ -125,7 +117,6 @@ async fn resend_delivery(
 async fn cancel_delivery(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     Path((_, id)): Path<(String, String)>,
 ) -> Answer {
     let (registry, event) = (app.registry().await?, event(&id)?);

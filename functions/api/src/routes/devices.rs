@@ -5,22 +5,21 @@ use std::collections::BTreeMap;
 use afferent_domain::id::{ConnectionId, UserId};
 use afferent_domain::link::midnight;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{Answer, json};
+use super::{Answer, json, no_content};
 use crate::consent::{Activation, called_at};
 use crate::door::Writer;
 use crate::extract::{Body, Path, Query};
 use crate::problem::{Details, Problem};
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 use crate::wish;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(link_device)).routes(routes!(unlink_device))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; link_device, unlink_device)
 }
 
 /// The longest text of an activation, in bytes.
@@ -179,9 +178,7 @@ async fn unlink_device(
     let named = whose.connection.as_deref().map(read_connection).transpose()?;
     let connection = app.consents.living(&user, named.as_ref()).await?;
     app.consents.unlink_device(&connection, &mac).await?;
-    let mut response = Response::new(axum::body::Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(no_content())
 }
 
 fn read_connection(text: &str) -> Result<ConnectionId, Problem> {

@@ -10,31 +10,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{Answer, json, json_with};
+use super::{Answer, json, json_with, no_content};
 use crate::door::{EndpointOwner, Writer};
-use crate::extract::{MaybeBody, Query, Text, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{MaybeBody, Query, Text, limit, read_pair, write_pair};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
 pub(crate) use shapes::{MissedEvents, NewEndpoint};
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(register_endpoint, list_endpoints))
-        .routes(routes!(show_endpoint, change_endpoint, delete_endpoint))
-        .routes(routes!(test_endpoint))
-        .routes(routes!(enable_endpoint))
-        .routes(routes!(disable_endpoint))
-        .merge(secrets::routes())
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(secrets::routes(routes); register_endpoint, list_endpoints, show_endpoint, change_endpoint, delete_endpoint, test_endpoint, enable_endpoint, disable_endpoint)
 }
-
-/// A request that has no parameters: those that it brings all the same are refused.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
 
 /// Which part of a list.
 #[derive(Deserialize, IntoParams)]
@@ -49,18 +37,21 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// The part of a list that is there whole, and the cursor of the next one. `key` is what a cursor holds: different for
-    /// every member.
-    pub(super) fn of<T>(self, all: Vec<T>, key: impl Fn(&T) -> String) -> Result<(Vec<T>, Option<String>), Problem> {
+    /// The part of a list that is there whole, in the order of `key` (different for every member), and the cursor of the
+    /// next one. A cursor holds the last member's key, so that the list goes on from there when that member is gone.
+    pub(super) fn of<T>(
+        self,
+        mut all: Vec<T>,
+        key: impl Fn(&T) -> (i64, String),
+    ) -> Result<(Vec<T>, Option<String>), Problem> {
         let limit = usize::from(limit(self.limit, 25, 100)?);
-        let begin = match self.cursor.as_deref().map(read_cursor).transpose()? {
-            None => 0,
-            Some(last) => 1 + all.iter().position(|one| key(one) == last).ok_or_else(bad_cursor)?,
-        };
-        let is_last = all.len() <= begin + limit;
-        let part: Vec<T> = all.into_iter().skip(begin).take(limit).collect();
-        let next = part.last().filter(|_| !is_last).map(|last| write_cursor(&key(last)));
-        Ok((part, next))
+        let after = self.cursor.as_deref().map(|cursor| read_pair(cursor, |text| Some(text.to_owned()))).transpose()?;
+        all.retain(|one| after.as_ref().is_none_or(|after| key(one) > *after));
+        all.sort_by_key(&key);
+        let is_last = all.len() <= limit;
+        all.truncate(limit);
+        let last = all.last().filter(|_| !is_last).map(&key);
+        Ok((all, last.map(|(number, text)| write_pair(number, text))))
     }
 }
 
@@ -89,7 +80,7 @@ impl Registered {
     security(("key" = ["write"])),
     responses((status = 201, description = "The endpoint, with its secret.", body = shapes::EndpointRegistered))
 )]
-async fn register_endpoint(State(app): State<Shared>, _: Writer, _: Query<Nothing>, Text(body): Text) -> Answer {
+async fn register_endpoint(State(app): State<Shared>, _: Writer, Text(body): Text) -> Answer {
     let new = New::from_json(&body)?;
     json_with(StatusCode::CREATED, &Registered::new(app.registry().await?.register(new).await?))
 }
@@ -113,7 +104,8 @@ struct Listed {
 )]
 async fn list_endpoints(State(app): State<Shared>, _: Writer, Query(part): Query<Part>) -> Answer {
     let all = app.registry().await?.list().await?;
-    let (endpoints, next) = part.of(all, |endpoint| endpoint.endpoint.to_string())?;
+    let (endpoints, next) =
+        part.of(all, |endpoint| (endpoint.created_ms.as_millis(), endpoint.endpoint.to_string()))?;
     json(&Listed { endpoints, next })
 }
 
@@ -126,7 +118,7 @@ async fn list_endpoints(State(app): State<Shared>, _: Writer, Query(part): Query
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The endpoint.", body = shapes::EndpointShown))
 )]
-async fn show_endpoint(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+async fn show_endpoint(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     json(&app.registry().await?.get(&owner.endpoint).await?)
 }
 
@@ -143,12 +135,7 @@ async fn show_endpoint(State(app): State<Shared>, owner: EndpointOwner, _: Query
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The endpoint as it is now.", body = shapes::Endpoint))
 )]
-async fn change_endpoint(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-    Text(body): Text,
-) -> Answer {
+async fn change_endpoint(State(app): State<Shared>, owner: EndpointOwner, Text(body): Text) -> Answer {
     let change = Change::from_json(&body)?;
     json(&app.registry().await?.change(&owner.endpoint, &change).await?)
 }
@@ -164,13 +151,9 @@ async fn change_endpoint(
     security(("key" = ["endpoint"])),
     responses((status = 204, description = "It is gone."))
 )]
-async fn delete_endpoint(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-) -> Result<StatusCode, Problem> {
+async fn delete_endpoint(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     app.registry().await?.delete(&owner.endpoint).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(no_content())
 }
 
 /// Which event a test sends.
@@ -205,7 +188,6 @@ struct TestSent {
 async fn test_endpoint(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     MaybeBody(wish): MaybeBody<TestWish>,
 ) -> Answer {
     let event_type = wish.event_type.as_deref().unwrap_or("webhook.test");
@@ -225,7 +207,7 @@ async fn test_endpoint(
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The endpoint, and what it missed.", body = shapes::EndpointEnabled))
 )]
-async fn enable_endpoint(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+async fn enable_endpoint(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     let enabled = app.registry().await?.enable(&owner.endpoint).await?;
     let offer = enabled.offer.map(MissedEvents::new);
     json(&shapes::EnabledBody { endpoint: enabled.endpoint, offer })
@@ -255,7 +237,6 @@ struct DisableWish {
 async fn disable_endpoint(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     MaybeBody(wish): MaybeBody<DisableWish>,
 ) -> Answer {
     json(&app.registry().await?.disable(&owner.endpoint, wish.note.as_deref()).await?)
@@ -264,16 +245,21 @@ async fn disable_endpoint(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extract::write_cursor;
 
     fn part(limit: u32, cursor: Option<String>) -> Part {
         Part { limit: Some(limit), cursor }
+    }
+
+    fn key(member: &i64) -> (i64, String) {
+        (*member, "a b".to_owned())
     }
 
     #[test]
     fn a_list_is_read_part_by_part_to_its_end() {
         let (mut cursor, mut read) = (None, Vec::new());
         loop {
-            let (some, next) = part(2, cursor).of((1..=5).collect(), ToString::to_string).unwrap();
+            let (some, next) = part(2, cursor).of(vec![5, 3, 1, 4, 2], key).unwrap();
             read.extend(some);
             cursor = next;
             if cursor.is_none() {
@@ -281,13 +267,20 @@ mod tests {
             }
         }
         assert_eq!(read, [1, 2, 3, 4, 5]);
-        assert_eq!(part(5, None).of(vec![1, 2, 3, 4, 5], ToString::to_string).unwrap().1, None);
+        assert_eq!(part(5, None).of(vec![1, 2, 3, 4, 5], key).unwrap().1, None);
+    }
+
+    #[test]
+    fn a_cursor_outlives_the_member_that_it_was_made_of() {
+        let (some, next) = part(2, None).of(vec![1, 2, 3, 4], key).unwrap();
+        assert_eq!(some, [1, 2]);
+        assert_eq!(part(2, next).of(vec![1, 3, 4], key).unwrap(), (vec![3, 4], None));
     }
 
     #[test]
     fn a_cursor_that_leads_nowhere_is_refused() {
-        for cursor in [write_cursor("6"), "é".to_owned()] {
-            assert!(part(2, Some(cursor)).of(vec![1, 2], ToString::to_string).is_err());
+        for cursor in [write_cursor("6"), write_cursor("six 6"), "é".to_owned()] {
+            assert!(part(2, Some(cursor)).of(vec![1, 2], key).is_err());
         }
     }
 }

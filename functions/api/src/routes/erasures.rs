@@ -10,14 +10,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::commands::Nothing;
 use super::{Answer, json, json_with};
 use crate::door::Writer;
 use crate::extract::{MaybeBody, Path, Query};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::{App, Shared};
 use crate::wish;
 
@@ -29,15 +28,15 @@ const MOST: u16 = 100;
 
 /// What no erasure reaches, and why that is no loss of it.
 const STAYS: [&str; 5] = [
-    "notifications that had ended: no index finds them by person. They hold Withings' userid, a category and a time span; those of categories 50, 51, 52 and 55 are themselves what happened and when (in and out of bed, a mat that inflated, an ECG that failed). They are deleted by notifications_until",
-    "notifications in quarantine for another reason than that nobody is connected, and those that Withings sends after the last pass: they have no end of their own, and stay until somebody deletes them from the table",
+    "notifications that a pull had satisfied: no index finds them by person. They hold Withings' userid, a category and a time span, no measurement. They are deleted by notifications_until",
+    "of each notification that Withings sends for the person afterwards, until the account is connected again, that it came, without its text and whom it named, deleted 90 days later; and, so that they are known, the accounts that this receipt names",
     "the ids of records and events in markers of the journal, deleted within 90 days, and the highest number of the journal, so that no number is given twice",
     "the ids of the user and of connections in the audit log, in stored answers to repeated requests and in endpoints that were made for this user",
     "this receipt",
 ];
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(erase_user)).routes(routes!(list_erasures)).routes(routes!(get_erasure))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; erase_user, list_erasures, get_erasure)
 }
 
 /// An erasure: how far it is, and in the end the receipt. It outlives the person, and holds no name and no measurement.
@@ -59,11 +58,14 @@ struct ErasureReceipt {
     passes: u32,
     /// The person's accounts at Withings.
     accounts: Vec<ErasedAccount>,
-    /// How many items were deleted, by table.
+    /// How many items were deleted, by table: at least, because a function that dies may not have counted its last ones.
+    /// Of `deliveries` attempts are items too; of `connections` marks, links and whatever else is kept about them.
     erased: BTreeMap<&'static str, u64>,
+    /// How many keys were revoked that opened this user and nothing else.
+    keys_revoked: u64,
     /// Until when a backup may hold what was erased: point-in-time recovery goes back 35 days. `null` until it is done.
     backups_until: Option<String>,
-    /// Until when notifications may be kept that had ended.
+    /// Until when notifications may be kept that pulls had satisfied.
     notifications_until: String,
     /// What no erasure reaches.
     stays: [&'static str; 5],
@@ -99,7 +101,7 @@ struct ErasureCheck {
     records: u64,
     /// Events; deliveries go with theirs.
     events: u64,
-    /// Notifications that wait for the person, up to 100.
+    /// Notifications that wait for the person, or are about the person and name no pull; of each up to 100.
     notifications: u64,
     /// The user, the reference, links.
     user: u64,
@@ -255,6 +257,7 @@ fn receipt(erasure: &Erasure, found: Option<ErasureCheck>) -> ErasureReceipt {
         passes: erasure.pass,
         accounts: erasure.links.iter().map(account).collect(),
         erased: erasure.counts.by_table().into(),
+        keys_revoked: erasure.counts.keys,
         backups_until: erasure.backups_until().map(|at| at.to_string()),
         notifications_until: erasure.notifications_until().to_string(),
         stays: STAYS,
@@ -276,7 +279,8 @@ async fn check(app: &App, erasure: &Erasure) -> Result<ErasureCheck, Problem> {
         // Of an account that somebody else shares they are somebody else's.
         if app.connections.of_account(&account).await?.iter().all(|other| other.user == erasure.user) {
             let (waiting, _) = app.notifications.awaiting(&link.userid, None, MOST).await?;
-            notifications += u64::try_from(waiting.len()).unwrap_or(0);
+            let (about, _) = app.notifications.about(&link.userid, None, MOST).await?;
+            notifications += u64::try_from(waiting.len() + about.len()).unwrap_or(0);
         }
     }
     let user = app.connections.user(&erasure.user).await?;

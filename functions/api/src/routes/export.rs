@@ -7,14 +7,13 @@ use axum::extract::State;
 use axum::http::Uri;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::Answer;
-use super::records::{Format, linked};
+use super::format::{Format, linked};
 use crate::door::UserReader;
-use crate::extract::{Query, bad_cursor, read_cursor, write_cursor};
+use crate::extract::{Cursors, Query, bad_cursor};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
 /// How many items are read at once.
@@ -29,8 +28,8 @@ const FULL: usize = 3_000_000;
 /// How many lines a page has at most.
 const LINES: usize = 5_000;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(export_user))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; export_user)
 }
 
 /// Which page.
@@ -62,9 +61,10 @@ async fn export_user(
     Query(wish): Query<ExportWish>,
     uri: Uri,
 ) -> Answer {
+    let cursors = Cursors::of(&uri);
     let mut place = match &wish.cursor {
         None => Some(Place::User(None)),
-        Some(cursor) => Some(Place::read(&read_cursor(cursor)?).ok_or_else(bad_cursor)?),
+        Some(cursor) => Some(Place::read(&cursors.read(cursor)?).ok_or_else(bad_cursor)?),
     };
     let mut page = Lines::default();
     while let Some(from) = place.take() {
@@ -73,7 +73,8 @@ async fn export_user(
             break;
         }
     }
-    let next = place.map(|place| write_cursor(&place.to_text()));
+    reader.exists(&app, page.count == 0 && wish.cursor.is_none()).await?;
+    let next = place.map(|place| cursors.write(&place.to_text()));
     page.text.push_str(&format!("{{\"type\":\"end\",\"next\":{}}}\n", serde_json::json!(next)));
     Ok(linked(Format::Ndjson, page.text, &uri, next.as_deref()))
 }

@@ -2,13 +2,11 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use crate::state::Shared;
+use crate::routes::put::{Routes, put};
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(health))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; health)
 }
 
 /// The function runs.

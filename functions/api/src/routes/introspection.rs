@@ -7,12 +7,11 @@ use afferent_domain::Timestamp;
 use afferent_domain::sweep::{Completed, Report};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::state::Shared;
+use crate::routes::put::Routes;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().merge(services::routes()).merge(completeness::routes())
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    completeness::routes(services::routes(routes))
 }
 
 /// Everything that is dated from `back_to` on is known as Withings held it at `complete_to`.

@@ -7,23 +7,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::endpoints::{Nothing, Part};
+use super::endpoints::Part;
 use super::{Answer, json, json_with};
 use crate::door::EndpointOwner;
 use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(recover_deliveries))
-        .routes(routes!(replay_events))
-        .routes(routes!(list_jobs))
-        .routes(routes!(show_job))
-        .routes(routes!(cancel_job))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; recover_deliveries, replay_events, list_jobs, show_job, cancel_job)
 }
 
 /// Which deliveries or events a job is about, and how it goes about them.
@@ -128,12 +122,7 @@ struct JobList {
     security(("key" = ["endpoint"])),
     responses((status = 202, description = "The job, which runs.", body = JobShown))
 )]
-async fn recover_deliveries(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-    Body(wish): Body<JobWish>,
-) -> Answer {
+async fn recover_deliveries(State(app): State<Shared>, owner: EndpointOwner, Body(wish): Body<JobWish>) -> Answer {
     let job = app.registry().await?.recover(&owner.endpoint, wish.span()?).await?;
     json_with(StatusCode::ACCEPTED, &JobShown::from(job))
 }
@@ -150,12 +139,7 @@ async fn recover_deliveries(
     security(("key" = ["endpoint"])),
     responses((status = 202, description = "The job, which runs.", body = JobShown))
 )]
-async fn replay_events(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-    Body(wish): Body<JobWish>,
-) -> Answer {
+async fn replay_events(State(app): State<Shared>, owner: EndpointOwner, Body(wish): Body<JobWish>) -> Answer {
     let job = app.registry().await?.replay(&owner.endpoint, wish.span()?).await?;
     json_with(StatusCode::ACCEPTED, &JobShown::from(job))
 }
@@ -173,7 +157,7 @@ async fn replay_events(
 )]
 async fn list_jobs(State(app): State<Shared>, owner: EndpointOwner, Query(part): Query<Part>) -> Answer {
     let all = app.registry().await?.jobs(&owner.endpoint).await?;
-    let (jobs, next) = part.of(all, |job| job.job.to_string())?;
+    let (jobs, next) = part.of(all, |job| (job.created_ms.as_millis(), job.job.to_string()))?;
     json(&JobList { jobs: jobs.into_iter().map(JobShown::from).collect(), next })
 }
 
@@ -194,12 +178,7 @@ fn job(text: &str) -> Result<JobId, Problem> {
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The job.", body = JobShown))
 )]
-async fn show_job(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-    Path((_, id)): Path<(String, String)>,
-) -> Answer {
+async fn show_job(State(app): State<Shared>, owner: EndpointOwner, Path((_, id)): Path<(String, String)>) -> Answer {
     json(&JobShown::from(app.registry().await?.job(&owner.endpoint, &job(&id)?).await?))
 }
 
@@ -217,12 +196,7 @@ async fn show_job(
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The job as it is now.", body = JobShown))
 )]
-async fn cancel_job(
-    State(app): State<Shared>,
-    owner: EndpointOwner,
-    _: Query<Nothing>,
-    Path((_, id)): Path<(String, String)>,
-) -> Answer {
+async fn cancel_job(State(app): State<Shared>, owner: EndpointOwner, Path((_, id)): Path<(String, String)>) -> Answer {
     json(&JobShown::from(app.registry().await?.cancel_job(&owner.endpoint, &job(&id)?).await?))
 }
 

@@ -8,26 +8,21 @@ use afferent_domain::id::KeyId;
 use afferent_store::keys::audit::Entry;
 use afferent_store::keys::{Key, NewKey, PER_MINUTE};
 use afferent_store::notifications::day;
-use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
-use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{Answer, json, json_with};
+use super::{Answer, json, json_with, no_content};
 use crate::door::Admin;
 use crate::extract::{Body as Wished, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_keys, create_key))
-        .routes(routes!(get_key, revoke_key))
-        .routes(routes!(list_audit))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; list_keys, create_key, get_key, revoke_key, list_audit)
 }
 
 /// A key that is to be made.
@@ -219,9 +214,7 @@ async fn get_key(State(app): State<Shared>, _: Admin, Path(id): Path<String>) ->
 )]
 async fn revoke_key(State(app): State<Shared>, _: Admin, Path(id): Path<String>) -> Answer {
     app.keys.revoke(&known(&id)?, app.now()).await?.ok_or(Problem::NotFound("key"))?;
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    Ok(answer)
+    Ok(no_content())
 }
 
 /// Which entries.

@@ -5,29 +5,29 @@ use afferent_domain::link::Language;
 use afferent_domain::secret::Secret;
 use axum::body::Body as Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::{Answer, json_with};
-use crate::consent::{Look, Onward, Visitor, Wish, called_at};
+use crate::consent::{Browser, Look, Onward, Visitor, Wish, called_at};
 use crate::door::Writer;
 use crate::extract::{Body, Path, Text};
 use crate::page::{self, Reader};
 use crate::problem::{Details, Problem};
+use crate::routes::put::{Routes, put};
 use crate::state::{App, Shared};
 use crate::wish::{self, ScopeName};
 
 /// What needs no key: a link's token, or a state, is the authority.
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(open_link, answer_link)).routes(routes!(visit_callback))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; open_link, answer_link, visit_callback)
 }
 
 /// What needs one.
-pub(crate) fn routes_with_key() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(create_link))
+pub(crate) fn routes_with_key<R: Routes>(routes: R) -> R {
+    put!(routes; create_link)
 }
 
 /// Whom a link is for.
@@ -75,8 +75,8 @@ struct Link {
 ///
 /// It is good for 60 minutes and for one consent. Opening it uses nothing up, because programs that check mail open
 /// links; coming back from Withings, or Cancel, does. With a `return_url` the person goes there, with `result`
-/// (`connected`, `denied`, `required_scopes_missing`, `duplicate_connection`, `token_expired`, `token_consumed` or
-/// `provider_error`), `reference_id`, and after `connected` also `user` and `connection` in its query.
+/// (`connected`, `denied`, `required_scopes_missing`, `duplicate_connection`, `token_expired`, `token_consumed`,
+/// `other_browser` or `provider_error`), `reference_id`, and after `connected` also `user` and `connection` in its query.
 #[utoipa::path(
     post,
     path = "/v1/link",
@@ -119,7 +119,8 @@ async fn reference_of(app: &App, user: &str) -> Result<String, Problem> {
     Ok(app.connections.user(&id).await?.ok_or(Problem::NotFound("user"))?.reference)
 }
 
-/// The page of a link, for the person. It says who asks for what.
+/// The page of a link, for the person. It says who asks for what, and gives the browser a cookie by which it is known again
+/// when it goes on and when it comes back.
 #[utoipa::path(
     get,
     path = "/v1/link/{token}",
@@ -137,9 +138,16 @@ async fn reference_of(app: &App, user: &str) -> Result<String, Problem> {
     )
 )]
 async fn open_link(State(app): State<Shared>, Path(token): Path<String>, headers: HeaderMap) -> Answer {
-    let reader = reader(&app, &headers);
-    Ok(match app.consents.look(&Secret::new(token)).await {
-        Ok(Look::Ask(link)) => page::ask(&link, app.consents.app_name(), app.consents.account_url(), &reader),
+    let (token, reader) = (Secret::new(token), reader(&app, &headers));
+    Ok(match app.consents.look(&token).await {
+        Ok(Look::Ask(link)) => {
+            let mut page = page::ask(&link, app.consents.app_name(), app.consents.account_url(), &reader);
+            let cookie = Browser::of(&headers, &called_at(&headers)).cookie(&token, &*app.rim.dice);
+            if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+                page.headers_mut().insert(SET_COOKIE, cookie);
+            }
+            page
+        }
         Ok(Look::Over(outcome)) => page::over(&outcome, &reader),
         Err(error) => page::failed(error.into(), None, &reader),
     })
@@ -155,7 +163,7 @@ async fn open_link(State(app): State<Shared>, Path(token): Path<String>, headers
     security(()),
     responses(
         (status = 303, description = "On to Withings; or back to the customer, with the result in the query."),
-        (status = 403, description = "The person chose Cancel and there is no way back: a page, or a problem for who accepts JSON only.",
+        (status = 403, description = "The page was not opened in this browser (`other_browser`); or the person chose Cancel and there is no way back: a page, or a problem for who accepts JSON only.",
             content((String = "text/html"), (Details = "application/problem+json"))),
         (status = 409, description = "The link was used.",
             content((String = "text/html"), (Details = "application/problem+json"))),
@@ -174,11 +182,15 @@ async fn answer_link(
     let (token, reader) = (Secret::new(token), reader(&app, &headers));
     let mut choices = form_urlencoded::parse(form.as_bytes()).filter(|(name, _)| name == "choice");
     match choices.next().as_ref().map(|(_, choice)| &**choice) {
-        Some("continue") => Ok(match app.consents.proceed(&token, &called_at(&headers)).await {
-            Onward::To(invitation) => page::onward(&invitation.url),
-            Onward::Over(outcome) => page::over(&outcome, &reader),
-            Onward::Failed(problem, whom) => page::failed(problem, whom, &reader),
-        }),
+        Some("continue") => {
+            let called_at = called_at(&headers);
+            let browser = Browser::of(&headers, &called_at);
+            Ok(match app.consents.proceed(&token, &browser, &called_at).await {
+                Onward::To(invitation) => page::onward(&invitation.url),
+                Onward::Over(outcome) => page::over(&outcome, &reader),
+                Onward::Failed(problem, whom) => page::failed(problem, whom, &reader),
+            })
+        }
         Some("cancel") => Ok(match app.consents.decline(&token).await {
             Ok(outcome) => page::outcome(&outcome, &reader),
             Err(error) => page::failed(error.into(), None, &reader),
@@ -197,7 +209,7 @@ async fn answer_link(
         (status = 200, description = "The person is connected; a page, or JSON for who accepts JSON only.",
             content((String = "text/html"), (Connected = "application/json"))),
         (status = 303, description = "The way on to the customer, with the result in the query."),
-        (status = 403, description = "`denied` or `required_scopes_missing`.",
+        (status = 403, description = "`denied`, `required_scopes_missing` or `other_browser`.",
             content((String = "text/html"), (Details = "application/problem+json"))),
         (status = 409, description = "`token_consumed` or `duplicate_connection`.",
             content((String = "text/html"), (Details = "application/problem+json"))),
@@ -227,7 +239,7 @@ async fn visit_callback(
         }
     }
     let reader = reader(&app, &headers);
-    Ok(match app.consents.visit(visitor).await {
+    Ok(match app.consents.visit(visitor, &Browser::of(&headers, &called_at(&headers))).await {
         Ok(outcome) => page::outcome(&outcome, &reader),
         Err(error) => page::failed(error.into(), None, &reader),
     })

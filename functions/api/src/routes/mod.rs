@@ -1,5 +1,6 @@
-//! The routes, one file per noun. Each file has a function `routes` that gives its handlers together with what the OpenAPI
-//! document says of them; here they are put together, behind the door or before it.
+//! The routes, one file per noun. Each file has a function `routes` that puts its handlers, together with what the
+//! OpenAPI document says of them, into a router or into the document ([`put`]); here they are put together, behind the door
+//! or before it.
 
 #![expect(unused_qualifications, reason = "what the macro `utoipa::path` writes for `params`")]
 
@@ -13,15 +14,19 @@ mod erasures;
 mod events;
 mod export;
 mod fhir;
+mod format;
 mod health;
 mod introspection;
 mod jobs;
 mod keys;
 mod link;
 mod notifications;
+pub(crate) mod put;
+mod query;
 mod records;
 mod reference;
 mod retractions;
+mod rounds;
 mod series;
 mod summaries;
 mod users;
@@ -37,6 +42,9 @@ use serde_json::value::RawValue;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use fhir::{BASE as FHIR, FhirOperationOutcome};
+use put::Routes;
+
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::{door, openapi};
@@ -48,45 +56,43 @@ pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 pub(crate) type Answer = Result<Response<Body>, Problem>;
 
 /// What needs no key.
-fn open() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().merge(health::routes()).merge(link::routes()).merge(reference::routes()).merge(fhir::open())
+fn open<R: Routes>(routes: R) -> R {
+    let routes = health::routes(link::routes(routes));
+    fhir::open(reference::routes(routes))
 }
 
 /// What needs one.
-fn behind_the_door() -> OpenApiRouter<Shared> {
-    [
-        users::routes(),
-        connections::routes(),
-        devices::routes(),
-        commands::routes(),
-        introspection::routes(),
-        erasures::routes(),
-        retractions::routes(),
-        records::routes(),
-        series::routes(),
-        summaries::routes(),
-        events::routes(),
-        export::routes(),
-        fhir::routes(),
-        endpoints::routes(),
-        deliveries::routes(),
-        jobs::routes(),
-        compat::routes(),
-        notifications::routes(),
-        keys::routes(),
-    ]
-    .into_iter()
-    .fold(OpenApiRouter::new(), OpenApiRouter::merge)
+fn behind_the_door<R: Routes>(routes: R) -> R {
+    let routes = users::routes(routes);
+    let routes = connections::routes(routes);
+    let routes = devices::routes(routes);
+    let routes = commands::routes(routes);
+    let routes = introspection::routes(routes);
+    let routes = erasures::routes(routes);
+    let routes = retractions::routes(routes);
+    let routes = records::routes(routes);
+    let routes = series::routes(routes);
+    let routes = summaries::routes(routes);
+    let routes = events::routes(routes);
+    let routes = export::routes(routes);
+    let routes = fhir::routes(routes);
+    let routes = endpoints::routes(routes);
+    let routes = deliveries::routes(routes);
+    let routes = jobs::routes(routes);
+    let routes = compat::routes(routes);
+    let routes = notifications::routes(routes);
+    let routes = rounds::routes(routes);
+    keys::routes(routes)
 }
 
 /// All routes.
 pub(crate) fn all(app: Shared) -> Router {
     let key = from_fn_with_state(app.clone(), door::authenticate);
-    let (router, _) = OpenApiRouter::with_openapi(openapi::frame())
-        .merge(behind_the_door().route_layer(key))
-        .merge(open())
-        .split_for_parts();
-    router
+    let unknown = || from_fn(query::refuse_unknown);
+    // The door is the outer one: whoever has no key is told that first.
+    let behind = behind_the_door(Router::new()).route_layer(unknown()).route_layer(key);
+    behind
+        .merge(open(Router::new()).route_layer(unknown()))
         .fallback(|| async { Problem::NoRoute })
         .method_not_allowed_fallback(|| async { Problem::Method })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -96,7 +102,7 @@ pub(crate) fn all(app: Shared) -> Router {
 
 /// What the document says of them.
 pub(crate) fn document() -> OpenApi {
-    let all = OpenApiRouter::with_openapi(openapi::frame()).merge(open()).merge(behind_the_door());
+    let all = behind_the_door(open(OpenApiRouter::with_openapi(openapi::frame())));
     openapi::finish(all.into_openapi())
 }
 
@@ -118,10 +124,21 @@ pub(crate) fn text(status: StatusCode, content_type: &'static str, body: String)
     response
 }
 
+/// An answer that says nothing.
+pub(crate) fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// A list whose members keep their exact text (decimals would be bent on the way through a `Value`).
 pub(crate) fn page(name: &str, members: &[Box<RawValue>], next: Option<String>) -> String {
-    let members: Vec<&str> = members.iter().map(|member| member.get()).collect();
-    format!(r#"{{"{name}":[{}],"next":{}}}"#, members.join(","), serde_json::json!(next))
+    page_of(name, members.iter().map(|member| member.get()), next)
+}
+
+/// The same of texts that are JSON.
+pub(crate) fn page_of<'a>(name: &str, members: impl Iterator<Item = &'a str>, next: Option<String>) -> String {
+    format!(r#"{{"{name}":[{}],"next":{}}}"#, members.collect::<Vec<_>>().join(","), serde_json::json!(next))
 }
 
 #[cfg(test)]

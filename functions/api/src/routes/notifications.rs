@@ -12,20 +12,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::{Answer, json, json_with};
 use crate::door::{Reader, Writer};
-use crate::extract::{Path, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{Path, Query, limit, read_pair, write_pair};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_notifications))
-        .routes(routes!(follow_notification))
-        .routes(routes!(replay_notification))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; list_notifications, follow_notification, replay_notification)
 }
 
 /// Which notifications.
@@ -89,7 +85,7 @@ struct Shown {
     appli: Option<u32>,
     /// The Withings user; null if it could not be read.
     userid: Option<String>,
-    /// What came, as it came.
+    /// What came, as it came; empty if the person was erased.
     body: String,
 }
 
@@ -155,16 +151,13 @@ async fn list_notifications(State(app): State<Shared>, _: Reader, Query(wish): Q
     let limit = limit(wish.limit, 25, 100)?;
     let after = wish.cursor.as_deref().map(read_place).transpose()?;
     let (told, next) = app.notifications.list(state, &day, after.as_ref(), limit).await?;
-    let next = next.map(|place| write_cursor(&format!("{} {}", place.received.as_millis(), place.id)));
+    let next = next.map(|place| write_pair(place.received.as_millis(), &place.id));
     json(&NotificationPage { day, notifications: told.into_iter().map(shown).collect(), next })
 }
 
 fn read_place(text: &str) -> Result<Place, Problem> {
-    let text = read_cursor(text)?;
-    let place = text.split_once(' ').and_then(|(received, id)| {
-        Some(Place { received: Timestamp::from_millis(received.parse().ok()?), id: NotificationId::parse(id)? })
-    });
-    place.ok_or_else(bad_cursor)
+    let (received, id) = read_pair(text, NotificationId::parse)?;
+    Ok(Place { received: Timestamp::from_millis(received), id })
 }
 
 /// A day as a parameter has it.

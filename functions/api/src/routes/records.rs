@@ -1,28 +1,28 @@
 //! Health records: lists by time, one by its id, the latest of each kind.
 
+mod shape;
+
 use std::collections::BTreeSet;
 
-use afferent_domain::erasure::sha256;
 use afferent_domain::id::RecordId;
 use afferent_domain::record::{Record, Status};
-use afferent_store::records::{After, PAGE_BYTES, Range, escaped_len};
-use afferent_views::days::{Dates, DatesError};
+use afferent_store::records::{After, PAGE_BYTES, Range, Text, escaped_len};
+use afferent_views::days::{Dates, DatesError, day_of};
 use afferent_views::{kinds, table};
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, HeaderValue, LINK};
-use axum::http::{HeaderMap, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{Answer, page, text};
+use super::format::{Format, linked};
+use super::{Answer, page_of, text};
 use crate::door::UserReader;
-use crate::extract::{Path, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{Cursors, Path, Query, bad_cursor, limit};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
+use shape::RecordShape;
 
 /// How many records a list has unless it is said, and at most; as lines or as a table it may be more.
 const LIST: (u16, u16) = (25, 200);
@@ -31,82 +31,8 @@ const LINES: (u16, u16) = (1_000, 1_000);
 /// How many kinds one request may name: each is a query of its own.
 const KINDS: usize = 50;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list_records)).routes(routes!(get_record)).routes(routes!(get_latest))
-}
-
-/// In which form an answer comes. Without it `Accept` decides between `text/csv`, `application/x-ndjson` and JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Format {
-    /// One JSON object.
-    Json,
-    /// A table (RFC 4180).
-    Csv,
-    /// A JSON object per line.
-    Ndjson,
-}
-
-impl Format {
-    /// What is asked for, or what the caller accepts of the forms that there are.
-    pub(super) fn of(asked: Option<Self>, headers: &HeaderMap) -> Self {
-        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let accepted = || match accept {
-            accept if accept.contains("text/csv") => Self::Csv,
-            accept if accept.contains("ndjson") => Self::Ndjson,
-            _ => Self::Json,
-        };
-        asked.unwrap_or_else(accepted)
-    }
-
-    const fn content_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Csv => "text/csv; charset=utf-8; header=present",
-            Self::Ndjson => "application/x-ndjson",
-        }
-    }
-}
-
-/// An answer in a form that has no room for a cursor: the next page stands in the header `Link`.
-pub(super) fn linked(format: Format, body: String, uri: &Uri, next: Option<&str>) -> Response<Body> {
-    let mut response = text(StatusCode::OK, format.content_type(), body);
-    if let Some(link) = next.and_then(|next| link(uri, next)) {
-        response.headers_mut().insert(LINK, link);
-    }
-    response
-}
-
-/// The same request with another cursor (RFC 8288).
-fn link(uri: &Uri, next: &str) -> Option<HeaderValue> {
-    let kept = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).filter(|(name, _)| name != "cursor");
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("cursor", next).finish();
-    HeaderValue::from_str(&format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
-}
-
-/// The cursors of one request. Another takes none of them: a place in its list is no place in another.
-pub(super) struct Cursors(String);
-
-impl Cursors {
-    pub(super) fn of(uri: &Uri) -> Self {
-        let mut asked: Vec<_> = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
-            // How much comes at once, and in which form, may change from page to page.
-            .filter(|(name, _)| !matches!(&**name, "cursor" | "limit" | "format"))
-            .collect();
-        asked.sort();
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
-        Self(sha256(&format!("{}?{query}", uri.path())).chars().take(16).collect())
-    }
-
-    pub(super) fn write(&self, place: &str) -> String {
-        write_cursor(&format!("{} {place}", self.0))
-    }
-
-    pub(super) fn read(&self, text: &str) -> Result<String, Problem> {
-        let text = read_cursor(text)?;
-        let place = text.strip_prefix(&self.0).and_then(|rest| rest.strip_prefix(' '));
-        place.map(str::to_owned).ok_or_else(bad_cursor)
-    }
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; list_records, get_record, get_latest)
 }
 
 /// The dates of a query.
@@ -161,6 +87,7 @@ struct RecordsWish {
     #[serde(default)]
     include_retracted: bool,
     /// How many at most: from 1 to 200, 25 unless it is said; as CSV or NDJSON to 1,000.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -174,7 +101,7 @@ struct RecordsWish {
 #[expect(dead_code, reason = "it says to readers of the document what the answer is; records keep their exact text")]
 pub(super) struct RecordPage {
     /// The records, as the `records` table has them.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<RecordShape>)]
     records: Vec<Record>,
     /// The `cursor` of the next page; `null` at the end.
     #[schema(required)]
@@ -201,7 +128,7 @@ async fn list_records(
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let format = Format::of(wish.format, &headers);
+    let format = Format::of(wish.format, &headers)?;
     let (usual, most) = if format == Format::Json { LIST } else { LINES };
     let kinds = kinds_of(wish.kind.as_deref())?;
     let dates = dates(wish.start_date.as_deref(), wish.end_date.as_deref())?;
@@ -220,21 +147,30 @@ async fn list_records(
         retracted: wish.include_retracted || states.contains(&Status::EnteredInError),
         lean: false,
     };
-    let keep = |record: &Record| dates.hold(record) && (states.is_empty() || states.contains(&record.status));
-    let found = app.records.range(&asked, keep).await?;
+    let is_wanted = |status: &Status| states.is_empty() || states.contains(status);
     let write_after = |after: &After| cursors.write(&format!("{} {}", after.effective_ms, after.record));
-    let next = found.next.as_ref().map(write_after);
-    match format {
-        Format::Json => Ok(text(StatusCode::OK, format.content_type(), page("records", &raw(&found.records)?, next))),
-        Format::Csv => {
-            // An hour of samples is a few hundred bytes as JSON and tens of thousands as rows.
-            let (table, taken) = table::of_records(&found.records, PAGE_BYTES, escaped_len);
-            let cut = found.records.get(taken).and(found.records.get(taken.saturating_sub(1))).map(after_of);
-            let next = cut.as_ref().map(write_after).or(next);
-            Ok(linked(format, table, &uri, next.as_deref()))
-        }
-        Format::Ndjson => Ok(linked(format, lines(&raw(&found.records)?), &uri, next.as_deref())),
+    if format == Format::Csv {
+        let keep = |record: &Record| dates.hold(record) && is_wanted(&record.status);
+        let found = app.records.range(&asked, keep).await?;
+        reader.exists(&app, found.records.is_empty() && after.is_none()).await?;
+        // An hour of samples is a few hundred bytes as JSON and tens of thousands as rows.
+        let (table, taken) = table::of_records(&found.records, PAGE_BYTES, escaped_len);
+        let cut = found.records.get(taken).and(found.records.get(taken.saturating_sub(1))).map(after_of);
+        let next = cut.as_ref().or(found.next.as_ref()).map(write_after);
+        return Ok(linked(format, table, &uri, next.as_deref()));
     }
+    let keep = |record: &Text| {
+        let day = || day_of(record.local_date.as_deref(), &record.start);
+        dates.hold_on(record.effective_ms, day) && is_wanted(&record.status)
+    };
+    let found = app.records.texts(&asked, keep).await?;
+    reader.exists(&app, found.records.is_empty() && after.is_none()).await?;
+    let next = found.next.as_ref().map(write_after);
+    let members = found.records.iter().map(|record| record.json.as_str());
+    Ok(match format {
+        Format::Ndjson => linked(format, members.flat_map(|member| [member, "\n"]).collect(), &uri, next.as_deref()),
+        _ => text(StatusCode::OK, format.content_type(), page_of("records", members, next)),
+    })
 }
 
 /// Gets one record.
@@ -244,7 +180,7 @@ async fn list_records(
     tag = "Data",
     params(("user" = String, Path, description = "The user."), ("record" = String, Path, description = "The record.")),
     security(("key" = ["user"])),
-    responses((status = 200, description = "The record.", body = Object))
+    responses((status = 200, description = "The record.", body = RecordShape))
 )]
 async fn get_record(
     State(app): State<Shared>,
@@ -274,12 +210,12 @@ struct LatestWish {
 #[expect(dead_code, reason = "it says to readers of the document what the answer is; records keep their exact text")]
 struct LatestRecords {
     /// At most one record of each kind, in the order of their names.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<RecordShape>)]
     records: Vec<Record>,
 }
 
 /// Gets the latest record of each kind that is not retracted: of several at one instant the one of the whole body. Of a kind
-/// that is sampled it may be an hour of samples.
+/// that is sampled it may be an hour of samples. If they are longer than 4 MB together, fewer kinds are to be named.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}/latest",
@@ -301,12 +237,20 @@ async fn get_latest(
     let asked = kinds_of(wish.kind.as_deref())?;
     let kinds = if asked.is_empty() { kinds::measured() } else { asked };
     let records = app.records.latest(&reader.user, &kinds).await?;
-    let format = Format::of(wish.format, &headers);
+    reader.exists(&app, records.is_empty()).await?;
+    let format = Format::of(wish.format, &headers)?;
     let body = match format {
-        Format::Csv => table::of_records(&records, PAGE_BYTES, escaped_len).0,
-        Format::Ndjson => lines(&raw(&records)?),
-        Format::Json => format!(r#"{{"records":[{}]}}"#, joined(&raw(&records)?, ",")),
+        Format::Csv => {
+            let (table, taken) = table::of_records(&records, PAGE_BYTES, escaped_len);
+            Some(table).filter(|_| taken == records.len())
+        }
+        Format::Ndjson => Some(lines(&raw(&records)?)),
+        Format::Json => Some(format!(r#"{{"records":[{}]}}"#, joined(&raw(&records)?, ","))),
     };
+    // The first always fits, so that every kind can be had.
+    let fits = |body: &String| records.len() == 1 || escaped_len(body) <= PAGE_BYTES;
+    let body =
+        body.filter(fits).ok_or_else(|| Problem::field("kind", "fewer kinds: these are too long for one answer"))?;
     Ok(text(StatusCode::OK, format.content_type(), body))
 }
 
@@ -343,22 +287,6 @@ fn read_after(text: &str) -> Result<After, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_next_page_is_the_same_request_with_another_cursor() {
-        let uri: Uri = "/v1/users/usr_1/records?kind=a%2Cb&cursor=old&format=csv".parse().unwrap();
-        let expected = "</v1/users/usr_1/records?kind=a%2Cb&format=csv&cursor=new>; rel=\"next\"";
-        assert_eq!(link(&uri, "new").unwrap(), expected);
-    }
-
-    #[test]
-    fn a_form_that_is_asked_for_goes_before_what_is_accepted() {
-        let accepting = |accept: &'static str| HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-        assert_eq!(Format::of(None, &accepting("text/csv")), Format::Csv);
-        assert_eq!(Format::of(None, &accepting("application/x-ndjson, */*;q=0.1")), Format::Ndjson);
-        assert_eq!(Format::of(None, &accepting("*/*")), Format::Json);
-        assert_eq!(Format::of(Some(Format::Json), &accepting("text/csv")), Format::Json);
-    }
 
     #[test]
     fn names_are_read_once_each() {

@@ -1,28 +1,62 @@
 //! What this API is and what it sends, for programs and for people.
 
+use std::sync::{LazyLock, OnceLock};
+
+use afferent_domain::erasure::sha256;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH};
+use axum::http::{HeaderMap, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::endpoints::{Nothing, Part};
+use super::endpoints::Part;
 use super::{Answer, json, text};
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 use crate::{openapi, reference};
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(show_openapi))
-        .routes(routes!(show_reference))
-        .routes(routes!(list_event_types))
-        .routes(routes!(show_event_type))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; show_openapi, show_reference, list_event_types, show_event_type)
+}
+
+/// How long whoever got them need not ask again, in seconds.
+const FRESH: &str = "public, max-age=300";
+
+/// A text that stays as it is while the function runs, and its tag.
+struct Kept {
+    text: String,
+    tag: String,
+}
+
+impl Kept {
+    fn new(text: String) -> Self {
+        let tag = format!("\"{}\"", sha256(&text).chars().take(32).collect::<String>());
+        Self { text, tag }
+    }
+
+    /// The text, or that whoever asks has it already.
+    fn answer(&self, content_type: &'static str, headers: &HeaderMap) -> Response<Body> {
+        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let weakly = |tag: &str| tag.trim().trim_start_matches("W/") == self.tag || tag.trim() == "*";
+        let mut response = if known.flat_map(|tags| tags.split(',')).any(weakly) {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            text(StatusCode::OK, content_type, self.text.clone())
+        };
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(FRESH));
+        if let Ok(tag) = HeaderValue::from_str(&self.tag) {
+            headers.insert(ETAG, tag);
+        }
+        response
+    }
 }
 
 /// Gives this document: OpenAPI 3.1.
@@ -31,10 +65,17 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     path = "/v1/openapi.json",
     tag = "About",
     security(()),
-    responses((status = 200, description = "The document.", body = Object))
+    responses(
+        (status = 200, description = "The document.", body = Object, headers(
+            ("ETag" = String, description = "Of this text."),
+            ("Cache-Control" = String, description = "How long it is fresh."),
+        )),
+        (status = 304, description = "It is what `If-None-Match` names."),
+    )
 )]
-async fn show_openapi(_: Query<Nothing>) -> Answer {
-    Ok(text(StatusCode::OK, "application/json", openapi::KEPT.to_owned()))
+async fn show_openapi(headers: HeaderMap) -> Answer {
+    static DOCUMENT: LazyLock<Kept> = LazyLock::new(|| Kept::new(openapi::KEPT.to_owned()));
+    Ok(DOCUMENT.answer("application/json", &headers))
 }
 
 /// Gives this document as a page for people.
@@ -43,11 +84,24 @@ async fn show_openapi(_: Query<Nothing>) -> Answer {
     path = "/v1/docs",
     tag = "About",
     security(()),
-    responses((status = 200, description = "The page.", body = String, content_type = "text/html"))
+    responses(
+        (status = 200, description = "The page.", body = String, content_type = "text/html", headers(
+            ("ETag" = String, description = "Of this text."),
+            ("Cache-Control" = String, description = "How long it is fresh."),
+        )),
+        (status = 304, description = "It is what `If-None-Match` names."),
+    )
 )]
-async fn show_reference(_: Query<Nothing>) -> Answer {
-    let document: Value = serde_json::from_str(openapi::KEPT)?;
-    let mut response = text(StatusCode::OK, "text/html; charset=utf-8", reference::html(&document));
+async fn show_reference(headers: HeaderMap) -> Answer {
+    // Told from the document once: that takes far longer than sending it.
+    static PAGE: OnceLock<Kept> = OnceLock::new();
+    let page = if let Some(page) = PAGE.get() {
+        page
+    } else {
+        let document: Value = serde_json::from_str(openapi::KEPT)?;
+        PAGE.get_or_init(|| Kept::new(reference::html(&document)))
+    };
+    let mut response = page.answer("text/html; charset=utf-8", &headers);
     let policy =
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
@@ -88,7 +142,7 @@ struct EventTypes {
     responses((status = 200, description = "A part of the list.", body = EventTypes))
 )]
 async fn list_event_types(Query(part): Query<Part>) -> Answer {
-    let (types, next) = part.of(afferent_schemas::types().collect(), String::clone)?;
+    let (types, next) = part.of(afferent_schemas::types().collect(), |name| (0, name.clone()))?;
     let of = |name: String| Some(EventType { dataschema: schema_of(&name)?.1, r#type: name });
     json(&EventTypes { event_types: types.into_iter().filter_map(of).collect(), next })
 }
@@ -132,7 +186,7 @@ struct EventTypeShown {
     security(()),
     responses((status = 200, description = "The event type.", body = EventTypeShown))
 )]
-async fn show_event_type(State(_): State<Shared>, _: Query<Nothing>, Path(name): Path<String>) -> Answer {
+async fn show_event_type(State(_): State<Shared>, Path(name): Path<String>) -> Answer {
     let shown = afferent_schemas::example(&name).zip(schema_of(&name));
     let (example, (schema, dataschema)) = shown.ok_or(Problem::NotFound("event type"))?;
     json(&EventTypeShown {

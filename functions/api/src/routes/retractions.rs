@@ -11,24 +11,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::commands::{Nothing, connection};
 use super::{Answer, json, json_with};
 use crate::door::{Reader, Writer};
-use crate::extract::{MaybeBody, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{MaybeBody, Path, Query, limit, read_pair, write_pair};
 use crate::problem::{Details, Problem};
+use crate::routes::put::{Routes, put};
 use crate::state::{App, Shared};
 
 /// How many records of a doubt are looked at for their kinds.
 const SAMPLE: usize = 100;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(list_retractions))
-        .routes(routes!(approve_retraction))
-        .routes(routes!(reject_retraction))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; list_retractions, approve_retraction, reject_retraction)
 }
 
 /// Records that a completely read window lacked.
@@ -72,6 +68,7 @@ struct RetractionList {
 #[into_params(parameter_in = Query)]
 struct RetractionPage {
     /// How many at most, from 1 to 100; 25 unless it is said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -93,7 +90,7 @@ async fn list_retractions(
     Query(page): Query<RetractionPage>,
 ) -> Answer {
     let limit = usize::from(limit(page.limit, 25, 100)?);
-    let after = page.cursor.as_deref().map(after).transpose()?;
+    let after = page.cursor.as_deref().map(|cursor| read_pair(cursor, RetractionId::parse)).transpose()?;
     let connection = connection(&app, &text).await?;
     let mut doubts = app.connections.doubts(&connection.id).await?;
     let place = |doubt: &Doubt| (doubt.first.as_millis(), doubt.id.clone());
@@ -104,18 +101,12 @@ async fn list_retractions(
     let more = doubts.len() > limit;
     doubts.truncate(limit);
     let last = doubts.last().filter(|_| more);
-    let next = last.map(|doubt| write_cursor(&format!("{} {}", doubt.first.as_millis(), doubt.id)));
+    let next = last.map(|doubt| write_pair(doubt.first.as_millis(), &doubt.id));
     let mut retractions = Vec::new();
     for doubt in &doubts {
         retractions.push(shown(&app, &connection, doubt).await?);
     }
     json(&RetractionList { retractions, next })
-}
-
-fn after(cursor: &str) -> Result<(i64, RetractionId), Problem> {
-    let text = read_cursor(cursor)?;
-    let after = text.split_once(' ').and_then(|(first, id)| Some((first.parse().ok()?, RetractionId::parse(id)?)));
-    after.ok_or_else(bad_cursor)
 }
 
 async fn shown(app: &App, connection: &Connection, doubt: &Doubt) -> Result<Retraction, Problem> {
@@ -190,7 +181,8 @@ async fn reject_retraction(
     MaybeBody(Nothing {}): MaybeBody<Nothing>,
 ) -> Answer {
     let (connection, doubt) = found(&app, &text, &id).await?;
-    if !app.connections.reject_retraction(&doubt.key()).await? {
+    let now = app.now();
+    if !doubt.may_be_decided(now) {
         return Err(not_held());
     }
     let large = Large {
@@ -201,7 +193,13 @@ async fn reject_retraction(
         first: doubt.first,
         lack: Lack { missing: doubt.records.len(), known: doubt.known },
     };
-    app.records.bring(fact(&large, Told::Rejected), app.now(), SyncKind::Live).await?;
+    // Told before the doubt goes: whoever dies in between is asked again and tells the same again.
+    app.records.bring(fact(&large, Told::Rejected), now, SyncKind::Live).await?;
+    if !app.connections.reject_retraction(&doubt.key(), now).await? {
+        // Somebody began to look at it just now, and says what comes of it.
+        app.records.bring(fact(&large, Told::Held), now, SyncKind::Live).await?;
+        return Err(not_held());
+    }
     json(&shown(&app, &connection, &doubt).await?)
 }
 

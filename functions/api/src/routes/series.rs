@@ -8,14 +8,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::records::{Cursors, Format, dates, linked};
+use super::format::{Format, linked};
+use super::records::dates;
 use super::{Answer, json};
 use crate::door::UserReader;
-use crate::extract::{Query, bad_cursor};
+use crate::extract::{Cursors, Query, bad_cursor};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
 /// How many records are read at once.
@@ -24,8 +24,8 @@ const PIECE: usize = 1_000;
 /// After how many pieces an answer ends, even without a point, as long as the next one begins further on.
 pub(super) const PIECES: usize = 12;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(get_series))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; get_series)
 }
 
 /// Which series.
@@ -102,7 +102,7 @@ async fn get_series(
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let format = Format::of(asked.format, &headers);
+    let format = Format::of(asked.format, &headers)?;
     let cursors = Cursors::of(&uri);
     let resolution = asked.resolution.as_deref().unwrap_or("raw");
     let wish = Wish {
@@ -119,6 +119,7 @@ async fn get_series(
     };
     let resolution: Resolution = wish.resolution;
     let found = collect(&app, &reader, &wish).await?;
+    reader.exists(&app, found.points.is_empty() && asked.cursor.is_none()).await?;
     let next = found.next.map(|next| cursors.write(&next.to_text()));
     let raw = resolution == Resolution::Raw;
     match format {

@@ -6,15 +6,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::records::{Cursors, Format, dates, linked};
+use super::format::{Format, linked};
+use super::records::dates;
 use super::series::PIECES;
 use super::{Answer, json};
 use crate::door::UserReader;
-use crate::extract::{Path, Query, bad_cursor, limit};
+use crate::extract::{Cursors, Path, Query, bad_cursor, limit};
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
 /// How many rows an answer has unless it is said, and at most.
@@ -23,8 +23,8 @@ const ROWS: (u16, u16) = (31, 366);
 /// How many records are read at once.
 const PIECE: usize = 500;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list_summaries))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; list_summaries)
 }
 
 /// Which days.
@@ -39,6 +39,7 @@ struct SummariesWish {
     #[param(example = "2026-11-21")]
     end_date: Option<String>,
     /// How many rows at most, from 1 to 366; 31 unless it is said. A day is never cut.
+    #[param(minimum = 1, maximum = 366)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -85,7 +86,7 @@ async fn list_summaries(
     uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let format = Format::of(wish.format, &headers);
+    let format = Format::of(wish.format, &headers)?;
     let summary: Summary = summary.parse().map_err(|_| Problem::NotFound("summary"))?;
     let dates = dates(wish.start_date.as_deref(), wish.end_date.as_deref())?;
     let cursors = Cursors::of(&uri);
@@ -93,6 +94,7 @@ async fn list_summaries(
     let from = wish.cursor.as_deref().map(day).transpose()?;
     let rows = usize::from(limit(wish.limit, ROWS.0, ROWS.1)?);
     let found = collect(&app, &reader, summary, Collector::new(summary, dates, from), rows).await?;
+    reader.exists(&app, found.rows.is_empty() && wish.cursor.is_none()).await?;
     let next = found.next.map(|next| cursors.write(&next.to_string()));
     match format {
         Format::Csv => Ok(linked(format, table(summary, &found.rows), &uri, next.as_deref())),

@@ -6,22 +6,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::connections::Shown as Connection;
 use super::{Answer, json, json_with};
 use crate::door::{Reader, UserReader, Writer};
 use crate::extract::{Body, Query, bad_cursor, limit, read_cursor, write_cursor};
 use crate::problem::{Details, Problem};
+use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 use crate::wish;
 
-pub(crate) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(create_user, list_users))
-        .routes(routes!(get_user))
-        .routes(routes!(list_user_connections))
+pub(crate) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; create_user, list_users, get_user, list_user_connections)
 }
 
 /// A person whose data this is.
@@ -86,6 +82,7 @@ struct Wish {
     /// Only the user of this reference.
     reference_id: Option<String>,
     /// How many at most, from 1 to 100; 25 unless it is said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,

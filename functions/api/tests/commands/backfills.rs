@@ -164,3 +164,19 @@ async fn what_is_wrong_with_a_wish_is_named() {
         assert_eq!(world.get(&world.of(path)).await.0, StatusCode::NOT_FOUND, "{path}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn however_many_ask_at_once_no_more_than_five_runs_are_begun() {
+    let world = World::slow(516, &[]).await;
+    let asks = (1..=9).map(|day| {
+        let wish = json!({"start_date": format!("2026-10-0{day}"), "end_date": format!("2026-10-0{day}"), "services": ["getmeas"]});
+        let world = &world;
+        async move { world.post(&world.of("/backfills"), wish).await.0 }
+    });
+    let answers = futures_util::future::join_all(asks).await;
+    let begun = answers.iter().filter(|status| **status == StatusCode::ACCEPTED).count();
+    assert!((1..=5).contains(&begun), "{answers:?}");
+    let (_, list) = world.get(&world.of("/backfills?limit=100")).await;
+    let running = list["backfills"].as_array().unwrap().iter().filter(|run| run["state"] == "running").count();
+    assert!(running <= 5, "{list}");
+}

@@ -34,10 +34,10 @@ async fn a_connection_is_ended_here_at_once_and_at_withings_soon_after() {
     assert_eq!(calls.iter().filter(|call| call.action == "revoke" && call.service == "v2/oauth2").count(), 1);
 
     world.pressures([0]);
-    let (status, _) = world.post(&world.of("/refresh"), Value::Null).await;
-    assert_eq!(status, StatusCode::OK);
-    let (status, problem) = world.post(&world.of("/backfills"), json!({"start_date": "2026-01-01"})).await;
-    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("urn:afferent:problem:not-connected")));
+    for (command, body) in [("/refresh", Value::Null), ("/backfills", json!({"start_date": "2026-01-01"}))] {
+        let (status, problem) = world.post(&world.of(command), body).await;
+        assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("urn:afferent:problem:not-connected")));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
 use afferent_domain::backfill::Depth;
+use afferent_domain::delivery::{Delivery, Key};
 use afferent_domain::erasure::sha256;
-use afferent_domain::id::ErasureId;
+use afferent_domain::id::{EndpointId, ErasureId, UserId};
 use afferent_domain::secret::Secret;
 use afferent_play::seed::{Consent, Seeder};
 use afferent_store::connections::Connections;
+use afferent_store::deliveries::{Attempt, Outcome, Phases};
 use afferent_store::item::s;
-use afferent_store::notifications::State;
-use lambda_http::http::StatusCode;
+use afferent_store::notifications::day;
+use lambda_http::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use withings_simulator::{Fault, FaultKind, sample};
 
@@ -89,17 +91,7 @@ async fn everything_of_a_person_goes_and_the_receipt_says_so() {
     assert_eq!(soon["state"], "running");
     assert_eq!(world.get(&world.of_user("/completeness")).await.0, StatusCode::NOT_FOUND);
 
-    // What comes for the person is as of one who was never here.
-    world
-        .rig
-        .post(&format!("userid={}&appli=4&startdate=1795240000&enddate=1795240001", world.rig.person.userid))
-        .await;
-    tokio::time::sleep(MINUTE).await;
     let userid = world.rig.person.userid.to_string();
-    let (waiting, _) = world.rig.tables.notifications.awaiting(&userid, None, 10).await.unwrap();
-    let kept = world.rig.tables.notifications.kept(&waiting[0]).await.unwrap().unwrap();
-    assert_eq!((waiting.len(), kept.state), (1, State::Quarantined));
-
     tokio::time::sleep(26 * HOUR).await;
     let done = receipt(&world, &id).await;
     assert_eq!((&done["state"], &done["passes"], &done["found"]["clean"]), (&json!("done"), &json!(3), &json!(true)));
@@ -130,6 +122,98 @@ async fn everything_of_a_person_goes_and_the_receipt_says_so() {
     }
     let deleted = |event: &Value| event["type"].as_str().unwrap().ends_with(".deleted");
     assert!(!world.rig.webhooks().iter().any(deleted), "no event comes of an erasure");
+}
+
+impl World {
+    /// What is told of the notifications that stand so, received in the last three days.
+    async fn that_are(&self, state: &str) -> Vec<Value> {
+        let mut told = Vec::new();
+        for days in 0..3 {
+            let day = day(self.now() - 24 * days * HOUR);
+            let (status, page) = self.get(&format!("/v1/notifications?state={state}&day={day}")).await;
+            assert_eq!(status, StatusCode::OK, "{page}");
+            told.extend(page["notifications"].as_array().unwrap().clone());
+        }
+        told
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_notifications_nothing_is_left_that_says_what_happened_and_of_later_ones_only_that_they_came() {
+    let world = lived(537).await;
+    let person = world.rig.person.userid;
+    world.rig.post(&format!("userid={person}&appli=777")).await;
+    tokio::time::sleep(MINUTE).await;
+    let body = |told: &Value| told["body"].as_str().unwrap().to_owned();
+    assert!(world.that_are("recorded").await.iter().any(|told| body(told).contains("appli=50")));
+    assert_eq!(world.that_are("quarantined").await.len(), 1);
+
+    let id = erasure(&world).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(world.that_are("recorded").await, Vec::<Value>::new());
+    assert_eq!(world.that_are("quarantined").await, Vec::<Value>::new());
+    let later = ["appli=4&startdate=1795240000&enddate=1795240001", "appli=50&date=1795240000", "appli=777"];
+    let announce = async || {
+        for text in later {
+            world.rig.post(&format!("userid={person}&{text}")).await;
+        }
+        tokio::time::sleep(MINUTE).await;
+    };
+    announce().await;
+    tokio::time::sleep(26 * HOUR).await;
+    announce().await;
+    let put_away = world.that_are("quarantined").await;
+    assert_eq!(put_away.len(), 2 * later.len());
+    for told in &put_away {
+        assert_eq!((&told["reason"], &told["userid"], &*body(told)), (&json!("erased"), &Value::Null, ""), "{told}");
+    }
+    let text = all_of(&world, "notifications").await;
+    assert!(!text.contains("appli=50") && !text.contains("appli=777"), "{text}");
+    assert_eq!(receipt(&world, &id).await["found"]["clean"], true);
+
+    seeder(&world).connect("sample", &consent(&world).await).await.unwrap();
+    world.rig.post(&format!("userid={person}&appli=777")).await;
+    tokio::time::sleep(MINUTE).await;
+    let reasons: Vec<Value> = world.that_are("quarantined").await.iter().map(|told| told["reason"].clone()).collect();
+    assert!(reasons.contains(&json!("unknown_category")), "who is back is nobody who was erased: {reasons:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_about_an_event_when_it_is_gone_goes_in_the_last_pass() {
+    let world = lived(538).await;
+    let (deliveries, user) = (&world.rig.tables.deliveries, &world.rig.connection.user);
+    let events = world.rig.tables.events.erasable(user, 0, 100).await.unwrap();
+    let event = events.iter().find(|event| event.event_type.starts_with("blood_pressure")).unwrap();
+    let id = erasure(&world).await;
+    tokio::time::sleep(10 * MINUTE).await;
+
+    // A job puts the delivery, and a dispatcher logs its try.
+    let key = Key { event: event.id.clone(), endpoint: EndpointId::from("ep_1") };
+    let late = Delivery::new(key.clone(), user.clone(), event.sequence, event.event_type.clone(), world.now());
+    assert!(deliveries.put_if_absent(&late).await.unwrap());
+    let outcome = Outcome::Queued { message: "1".to_owned() };
+    let (at, duration, phases) = (world.now(), Duration::from_secs(1), Phases::default());
+    deliveries.log(&key, 1, &Attempt { at, cycle: 1, number: 1, duration, phases, outcome }).await.unwrap();
+    tokio::time::sleep(26 * HOUR).await;
+    assert_eq!(receipt(&world, &id).await["state"], "done");
+    assert!(!all_of(&world, "deliveries").await.contains(event.id.as_str()));
+    assert!(!all_of(&world, "connections").await.contains("late#"), "nor is it kept that there was such an event");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_keys_that_open_nothing_but_the_person_are_revoked() {
+    let world = lived(539).await;
+    let user = &world.rig.connection.user;
+    let own = world.key_for(&format!("user:{user}")).await;
+    let both = world.key_for_all(&[&format!("user:{user}"), "endpoint:ep_01hzx3v7k2m4n5p6q8r9s0t1v2"]).await;
+    let others = world.key_for(&format!("user:{}", UserId::derive(&["other"]))).await;
+    let id = erasure(&world).await;
+    tokio::time::sleep(27 * HOUR).await;
+    assert_eq!(receipt(&world, &id).await["keys_revoked"], 1);
+    let answers = async |key: &str| world.call(key, Method::GET, &world.of_user(""), &Value::Null).await.status();
+    assert_eq!(answers(&own).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(answers(&both).await, StatusCode::NOT_FOUND);
+    assert_eq!(answers(&others).await, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use afferent_local::dynamodb::Fault;
 use lambda_http::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -67,15 +68,28 @@ async fn what_was_not_granted_is_said_and_not_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_could_not_be_marked_may_be_asked_for_again_at_once() {
+    let world = World::start(507).await;
+    world.rig.stack.dynamodb.faults().next(Fault::Failed, "UpdateItem", "service#getactivity", 1_000);
+    let (status, _) = world.post(&world.of("/refresh"), Value::Null).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    world.rig.stack.dynamodb.faults().clear();
+    let (status, answer) = world.post(&world.of("/refresh"), Value::Null).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    assert!(outcomes(&answer).contains(&("getactivity", "queued")), "{answer}");
+    assert_eq!(world.post(&world.of("/refresh"), Value::Null).await.0, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_link_cannot_be_refreshed_and_says_so() {
     let world = World::start(505).await;
     world.rig.withings.kill_tokens(world.rig.person.userid);
     world.post(&world.of("/refresh"), Value::Null).await;
     tokio::time::sleep(5 * MINUTE).await;
     for _ in 0..2 {
-        let (status, answer) = world.post(&world.of("/refresh"), Value::Null).await;
-        assert_eq!(status, StatusCode::OK, "nothing is begun, so nothing is counted");
-        assert!(outcomes(&answer).iter().all(|(_, outcome)| *outcome == "reauthorise"), "{answer}");
+        let (status, problem) = world.post(&world.of("/refresh"), Value::Null).await;
+        let not_connected = json!("urn:afferent:problem:not-connected");
+        assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &not_connected), "{problem}");
     }
 }
 

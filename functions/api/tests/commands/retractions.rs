@@ -1,4 +1,9 @@
+use std::time::Duration;
+
+use afferent_domain::id::PullId;
 use afferent_domain::record::Status;
+use afferent_local::dynamodb::Fault;
+use afferent_store::item::{n, s};
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 use withings_simulator::{MeasureGroup, Notify};
@@ -50,6 +55,49 @@ async fn what_is_held_is_shown_in_numbers_and_applied_when_it_is_approved() {
     tokio::time::sleep(2 * HOUR).await;
     assert_eq!((retracted(&world).await, told(&world).await.as_deref()), (25, Some("applied")));
     assert_eq!(world.post(&path, Value::Null).await.0, StatusCode::NOT_FOUND, "it is done");
+    assert_eq!(world.get(&world.of("/retractions")).await.1["retractions"], json!([]));
+}
+
+/// Somebody takes the lease on the doubt for so long, and dies.
+async fn take(world: &World, lease: Duration) {
+    let doubt = world.rig.connections.doubts(&world.rig.connection.id).await.unwrap().remove(0);
+    let (now, holder) = (world.now(), PullId::from("pul_dead"));
+    // As the fetcher does when the doubt is due.
+    let update = world
+        .rig
+        .client
+        .update_item()
+        .table_name(world.rig.name("connections"))
+        .key("owner", s(doubt.key().owner.to_string()))
+        .key("item", s(doubt.key().duty.to_string()))
+        .update_expression("SET lease_pull = :holder, lease_ms = :until")
+        .expression_attribute_values(":holder", s(holder.as_str()))
+        .expression_attribute_values(":until", n((now + lease).as_millis()));
+    update.send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_worker_has_taken_may_be_decided_once_its_lease_has_run_out() {
+    for (seed, decision, expected) in [(573, "approve", StatusCode::ACCEPTED), (574, "reject", StatusCode::OK)] {
+        let (world, retraction) = held(seed).await;
+        let path = world.of(&format!("/retractions/{}/{decision}", retraction["retraction"].as_str().unwrap()));
+        take(&world, 10 * MINUTE).await;
+        assert_eq!(world.post(&path, Value::Null).await.0, StatusCode::CONFLICT, "{decision}");
+        assert_ne!(told(&world).await.as_deref(), Some("rejected"), "nothing is told of what was refused");
+        tokio::time::sleep(10 * MINUTE).await;
+        assert_eq!(world.post(&path, Value::Null).await.0, expected, "{decision}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_that_is_cut_short_is_told_all_the_same_when_it_is_asked_for_again() {
+    let (world, retraction) = held(575).await;
+    let path = world.of(&format!("/retractions/{}/reject", retraction["retraction"].as_str().unwrap()));
+    world.rig.stack.dynamodb.faults().next(Fault::Failed, "DeleteItem", "doubt#", 1_000);
+    assert_eq!(world.post(&path, Value::Null).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    world.rig.stack.dynamodb.faults().clear();
+    assert_eq!(world.post(&path, Value::Null).await.0, StatusCode::OK);
+    assert_eq!(told(&world).await.as_deref(), Some("rejected"));
     assert_eq!(world.get(&world.of("/retractions")).await.1["retractions"], json!([]));
 }
 

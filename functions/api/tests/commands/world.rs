@@ -64,7 +64,11 @@ impl World {
     }
 
     pub(crate) async fn key_for(&self, grant: &str) -> String {
-        let new = NewKey::new("test", Grants::new([grant.parse().unwrap()]));
+        self.key_for_all(&[grant]).await
+    }
+
+    pub(crate) async fn key_for_all(&self, grants: &[&str]) -> String {
+        let new = NewKey::new("test", Grants::new(grants.iter().map(|grant| grant.parse().unwrap())));
         let (_, text) = self.keys.create(&new, self.now(), &*self.rig.stack.dice).await.unwrap();
         text.reveal().to_owned()
     }

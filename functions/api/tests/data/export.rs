@@ -168,9 +168,11 @@ async fn large_events_come_in_pages_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_has_nothing_and_another_cursor_is_none() {
+async fn nobody_is_not_found_and_another_cursor_is_none() {
     let stack = Stack::start().await;
-    assert_eq!(stack.get("export").await.text, "{\"type\":\"end\",\"next\":null}\n");
+    assert_eq!(stack.get("export").await.status, lambda_http::http::StatusCode::NOT_FOUND);
+    stack.register().await;
+    assert_eq!(counts(&all(&stack).await), [("user", 1)].into());
     assert_eq!(stack.refused("export?cursor=x").await, "cursor");
     assert_eq!(stack.refused("export?limit=5").await, "limit");
 }

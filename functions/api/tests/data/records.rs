@@ -17,6 +17,7 @@ fn of(records: &[Record], days: impl IntoIterator<Item = usize>) -> Vec<&str> {
 #[tokio::test(start_paused = true)]
 async fn the_newest_come_first_and_retracted_ones_only_if_asked_for() {
     let stack = Stack::start().await;
+    stack.register().await;
     let weights = stack.weigh_ten_times().await;
     let list = stack.json("records").await;
     assert_eq!(ids(&list), of(&weights, [9, 8, 7, 6, 5, 4, 3, 1, 0]));
@@ -56,8 +57,8 @@ async fn kinds_and_dates_narrow_a_list_and_its_pages_hold_together_what_it_holds
 async fn numbers_come_as_they_are_stored() {
     let stack = Stack::start().await;
     stack.weigh(FIRST_MS, "81.2000000000000001").await;
-    assert!(stack.get("records").await.text.contains(r#""value":81.2000000000000001,"#));
-    assert!(stack.get("latest").await.text.contains(r#""value":81.2000000000000001,"#));
+    assert!(stack.get("records").await.text.contains(r#""value":81.2000000000000001"#));
+    assert!(stack.get("latest").await.text.contains(r#""value":81.2000000000000001"#));
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,6 +132,7 @@ async fn what_makes_no_sense_is_refused_by_name() {
 #[tokio::test(start_paused = true)]
 async fn a_key_of_one_user_reads_that_user_and_no_other() {
     let stack = Stack::start().await;
+    stack.register().await;
     stack.weigh(FIRST_MS + DAY_MS, "80").await;
     let own = stack.key(&format!("user:{}", stack.user)).await;
     let other = stack.key("user:usr_00000000000000000000000000").await;
@@ -142,16 +144,46 @@ async fn a_key_of_one_user_reads_that_user_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_too_long_once_it_is_escaped_is_a_problem() {
+async fn the_latest_of_kinds_that_are_too_long_for_one_answer_are_refused_rather_than_cut() {
     let stack = Stack::start().await;
-    let kinds = ["body_weight", "body_height", "bone_mass", "muscle_mass", "vo2_max"];
+    let kinds = ["body_weight", "body_height", "bone_mass", "muscle_mass", "vo2_max", "body_fat_mass", "heart_rate"];
     for kind in kinds {
-        let long = |fact: &mut afferent_domain::record::Fact| fact.source.comment = Some("\"".repeat(330_000));
+        let long = |fact: &mut afferent_domain::record::Fact| fact.source.comment = Some("\"".repeat(160_000));
         stack.put(kind, FIRST_MS, long).await;
     }
-    let answer = stack.get(&format!("latest?kind={}", kinds.join(","))).await;
-    assert_eq!((answer.status, &*answer.content_type), (StatusCode::INTERNAL_SERVER_ERROR, "application/problem+json"));
-    assert_eq!(answer.json()["type"], "urn:afferent:problem:internal");
+    for format in ["json", "csv", "ndjson"] {
+        let some = stack.get(&format!("latest?kind={}&format={format}", kinds[..2].join(","))).await;
+        let bytes = afferent_store::records::escaped_len(&some.text);
+        assert!(some.status == StatusCode::OK && bytes < 4_000_000, "{format}: {bytes}");
+        assert_eq!(
+            stack.refused(&format!("latest?kind={}&format={format}", kinds.join(","))).await,
+            "kind",
+            "{format}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_form_is_that_which_is_liked_most_and_who_likes_none_is_told_so() {
+    let stack = Stack::start().await;
+    stack.weigh(FIRST_MS, "80").await;
+    let key = stack.key("read").await;
+    for (accept, kind) in [
+        ("application/json, text/csv;q=0.1", "application/json"),
+        ("application/json;q=0.1, text/csv", "text/csv; charset=utf-8; header=present"),
+        ("application/xml, application/x-ndjson;q=0.5", "application/x-ndjson"),
+    ] {
+        for path in ["records", "latest", "series?kind=body_weight", "summaries/body"] {
+            let path = format!("/v1/users/{}/{path}", stack.user);
+            assert_eq!(stack.get_with(&key, &path, accept).await.content_type, kind, "{path} {accept}");
+            let refused = stack.get_with(&key, &path, "application/xml").await;
+            assert_eq!(
+                (refused.status, &*refused.content_type),
+                (StatusCode::NOT_ACCEPTABLE, "application/problem+json")
+            );
+            assert_eq!(refused.json()["type"], "urn:afferent:problem:not-acceptable");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,4 +213,5 @@ async fn a_cursor_belongs_to_its_request() {
     let days = stack.json("summaries/body?limit=3").await["next"].as_str().unwrap().to_owned();
     assert_eq!(stack.refused(&format!("summaries/daily?cursor={days}")).await, "cursor");
     assert_eq!(stack.refused(&format!("series?kind=body_weight&resolution=1d&cursor={days}")).await, "cursor");
+    assert_eq!(stack.refused(&format!("export?cursor={days}")).await, "cursor");
 }

@@ -98,6 +98,7 @@ async fn long_hours(stack: &Stack, kind: &str) {
 #[tokio::test(start_paused = true)]
 async fn what_nothing_matches_ends_after_so_much_and_goes_on() {
     let stack = Stack::start().await;
+    stack.register().await;
     long_hours(&stack, "steps").await;
     let first = stack.json("series?kind=steps&device=typo").await;
     assert_eq!(first["points"], json!([]));
@@ -108,6 +109,7 @@ async fn what_nothing_matches_ends_after_so_much_and_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn rows_of_nothing_end_after_so_much_and_go_on() {
     let stack = Stack::start().await;
+    stack.register().await;
     long_hours(&stack, "body_weight").await;
     let first = stack.json("summaries/body").await;
     assert_eq!(first["summaries"], json!([]));

@@ -9,6 +9,7 @@ use afferent_domain::record::{
 };
 use afferent_function::Env;
 use afferent_local::{Setup, Simulation, Ticks};
+use afferent_store::connections::Connections;
 use afferent_store::keys::{Keys, NewKey};
 use afferent_store::records::Records;
 use api::Api;
@@ -58,6 +59,13 @@ impl Stack {
         let stack = Self { simulation, records, user, api, reader: String::new() };
         let reader = stack.key("read").await;
         Self { reader, ..stack }
+    }
+
+    /// Makes the user known, as connecting does: of who is not, lists without anything in them are not found.
+    pub(crate) async fn register(&self) {
+        let client = afferent_store::client(&self.simulation.rim.aws);
+        let connections = Connections::new(client, "afferent-connections".to_owned());
+        connections.make_user("anna", None, self.simulation.clock.now()).await.unwrap();
     }
 
     pub(crate) async fn key(&self, grant: &str) -> String {

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
+mod everything;
+mod following;
+mod forms;
 mod stack;
 
 use std::collections::BTreeSet;
@@ -164,12 +167,14 @@ async fn a_device_is_pointed_to_once_it_is_known() {
 async fn patients_are_listed_for_who_may_read_all_and_are_one_for_who_may_read_one() {
     let stack = Stack::start().await;
     let other = stack.connections.make_user("person-2", None, stack.simulation.clock.now()).await.unwrap().user.id;
+    let named = "smith, john|1";
+    let third = stack.connections.make_user(named, None, stack.simulation.clock.now()).await.unwrap().user.id;
     let (_, all) = stack.get("Patient?_count=1", &stack.reader).await;
     let (sizes, mut found) = stack.walk(all).await;
     found.sort();
-    let mut both = [stack.patient(), id::of_user(&other)];
-    both.sort();
-    assert!(found == both && sizes[0] == 1, "{found:?} {sizes:?}");
+    let mut every = [stack.patient(), id::of_user(&other), id::of_user(&third)];
+    every.sort();
+    assert!(found == every && sizes[0] == 1, "{found:?} {sizes:?}");
     let (_, seen) = stack.get(&format!("Patient/{}", stack.patient()), &stack.reader).await;
     assert_eq!(seen["identifier"][0]["value"], "person-1");
     let named = |name: &str| format!("Patient?identifier={}", name.replace('|', "%7C"));
@@ -180,6 +185,10 @@ async fn patients_are_listed_for_who_may_read_all_and_are_one_for_who_may_read_o
         ("person-3", 0),
         ("person-1&identifier=person-1", 1),
         ("person-1&identifier=person-2", 0),
+        ("person-3,person-1", 1),
+        (r"smith\,%20john\|1", 1),
+        (r"urn:afferent:reference-id|smith\,%20john\|1", 1),
+        ("smith,%20john|1", 0),
     ] {
         assert_eq!(ids(&stack.get(&named(name), &stack.reader).await.1).len(), count, "{name}");
     }
@@ -272,12 +281,14 @@ async fn what_is_wrong_is_an_operation_outcome_whoever_says_it() {
     for (method, url, key, status, kind) in [
         (Method::GET, "Observation", None, 401, "key-needed"),
         (Method::POST, "Observation", Some(&*stack.reader), 405, "method-not-allowed"),
+        (Method::GET, "Observation/_search", Some(&*stack.reader), 405, "method-not-allowed"),
         (Method::GET, "Medication", Some(&*stack.reader), 404, "no-route"),
     ] {
         let answer = stack.send(method, &format!("{BASE}/{url}"), key, None).await;
         assert_eq!(answer.headers()["content-type"], "application/fhir+json", "{url}");
         let outcome: Value = serde_json::from_slice(answer.body()).unwrap();
         assert_eq!((answer.status().as_u16(), refusal(&outcome)), (status, kind), "{url}");
+        assert_eq!(answer.headers().contains_key("allow"), status == 405, "{url}");
     }
 }
 
@@ -301,5 +312,9 @@ async fn the_capability_statement_needs_no_key_and_names_what_is_served() {
         }
         let (status, answer) = stack.get(&format!("{kind}?{query}"), &stack.reader).await;
         assert_eq!(status, 200, "{kind}?{query}: {answer}");
+        for operation in resource["operation"].as_array().into_iter().flatten() {
+            let url = format!("{kind}/{}/${}", stack.patient(), operation["name"].as_str().unwrap());
+            assert_eq!(stack.get(&url, &stack.reader).await.0, 200, "{url}");
+        }
     }
 }

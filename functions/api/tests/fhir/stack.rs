@@ -1,6 +1,7 @@
 //! The API with one person, whose records the tests put there.
 
 use afferent_domain::Timestamp;
+use afferent_domain::event::Draft;
 use afferent_domain::exact::Decimal;
 use afferent_domain::grant::Grants;
 use afferent_domain::id::{ConnectionId, RecordId, UserId};
@@ -11,6 +12,7 @@ use afferent_fhir::{device_record, id};
 use afferent_function::Env;
 use afferent_local::{Setup, Simulation, Ticks};
 use afferent_store::connections::Connections;
+use afferent_store::events::Events;
 use afferent_store::keys::{Keys, NewKey};
 use afferent_store::records::{Records, Written};
 use api::Api;
@@ -27,6 +29,7 @@ pub struct Stack {
     pub simulation: Simulation,
     api: Api,
     records: Records,
+    events: Events,
     pub connections: Connections,
     pub user: UserId,
     pub reader: String,
@@ -40,9 +43,10 @@ impl Stack {
         let client = afferent_store::client(&simulation.rim.aws);
         let name = |what: &str| format!("{}-{what}", simulation.template.place.stack);
         let records = Records::new(client.clone(), name("records"));
+        let events = Events::new(client.clone(), name("events"));
         let connections = Connections::new(client, name("connections"));
         let user = connections.make_user("person-1", None, simulation.clock.now()).await.unwrap().user.id;
-        let mut stack = Self { simulation, api, records, connections, user, reader: String::new() };
+        let mut stack = Self { simulation, api, records, events, connections, user, reader: String::new() };
         stack.reader = stack.key("read").await;
         stack
     }
@@ -58,8 +62,12 @@ impl Stack {
         text.reveal().to_owned()
     }
 
+    /// Stores a revision, and journals it, as the fanout does.
     pub async fn put(&self, record: &Record) {
         assert_eq!(self.records.put(record).await.unwrap(), Written::Stored);
+        let draft = Draft::of_record(&serde_json::to_string(record).unwrap()).unwrap();
+        let (now, dice) = (self.simulation.clock.now(), &*self.simulation.dice);
+        self.events.append(&record.user, vec![draft], now, dice).await.unwrap();
     }
 
     /// A weight of 81.20 kg, so many seconds after [`AT`].
@@ -116,6 +124,17 @@ impl Stack {
             request = request.header("prefer", prefer);
         }
         self.api.handle(request.body(Body::Empty).unwrap()).await.unwrap()
+    }
+
+    /// What a form gets that somebody with this key sends.
+    pub async fn post(&self, url: &str, form: &str, key: &str) -> (u16, Value) {
+        let request =
+            Request::builder().method(Method::POST).uri(format!("{BASE}/{url}")).header("host", "api.example.org");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("authorization", format!("Bearer {key}")).body(Body::from(form)).unwrap();
+        let answer = self.api.handle(request).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/fhir+json", "{url}");
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
     }
 
     /// What somebody with this key gets, always in FHIR's media type.

@@ -18,12 +18,17 @@ impl Stack {
         link["link_url"].as_str().unwrap().to_owned()
     }
 
+    /// Opens the page and makes a choice there.
     async fn choose(&self, url: &str, choice: &str) -> Response<Body> {
+        self.visit(url).await;
+        self.choose_blindly(url, choice).await
+    }
+
+    async fn choose_blindly(&self, url: &str, choice: &str) -> Response<Body> {
         let request = Request::post(url)
-            .header("host", "api.example.org")
             .header("accept", "text/html")
             .header("content-type", "application/x-www-form-urlencoded");
-        self.send(request.body(Body::Text(format!("choice={choice}"))).unwrap()).await
+        self.browse(request.body(Body::Text(format!("choice={choice}"))).unwrap()).await
     }
 
     /// Where Withings sends the person who goes on.
@@ -92,6 +97,56 @@ async fn of_two_visits_that_one_link_led_to_the_first_counts() {
     assert_eq!(stack.visit_for_json(&two).await["result"], "connected");
     assert_eq!(stack.visit_for_json(&one).await["result"], "token_consumed");
     assert_eq!(stack.withings.calls().len(), 1, "the second code is not exchanged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_sent_the_address_of_the_consent_page_by_somebody_with_a_link_is_not_connected() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a", "return_url": BACK})).await;
+    let callback = stack.go_on(&url).await;
+    let link = url.rsplit('/').next().unwrap();
+
+    // The other person's browser; one of them has a link of its own.
+    stack.change_browser();
+    for _ in 0..2 {
+        let answer = stack.visit(&callback).await;
+        assert_eq!(location(&answer), format!("{BACK}?result=other_browser"), "and is not told whose link it is");
+        let told = stack.visit_for_json(&callback).await;
+        assert_eq!((&told["result"], &told["status"]), (&json!("other_browser"), &json!(403)));
+        stack.visit(&stack.link(json!({"reference_id": "b"})).await).await;
+    }
+    assert_eq!((stack.connected().await, stack.withings.calls().len()), (Vec::new(), 0));
+
+    // Nor does a form of another site lead there: it brings no cookie, and the page was never seen.
+    stack.change_browser();
+    let answer = stack.choose_blindly(&url, "continue").await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert!(text_of(&answer).contains("another browser"), "{}", text_of(&answer));
+
+    // The link is as it was: who opened it goes on.
+    let page = stack.visit(&url).await;
+    let cookie = page.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-afferent-") && !cookie.contains(link), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; Max-Age=4200; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
+    let callback = stack.go_on(&url).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_links_in_one_browser_do_not_take_each_other_s_cookie() {
+    let stack = Stack::start().await;
+    let (one, two) = (stack.link(json!({"reference_id": "a"})).await, stack.link(json!({"reference_id": "b"})).await);
+    let (first, second) = (stack.go_on(&one).await, stack.go_on(&two).await);
+    assert!(stack.visit(&one).await.headers().get("set-cookie").is_none(), "a browser keeps the one it has");
+    assert_eq!(stack.visit_for_json(&first).await["result"], "connected");
+    assert_eq!(stack.visit_for_json(&second).await["result"], "connected");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_is_at_the_host_to_which_withings_sends_people_back() {
+    let stack = Stack::with(&[("RedirectUrl", "https://health.example.org/v1/oauth/callback")]).await;
+    let url = stack.link(json!({"reference_id": "a"})).await;
+    assert!(url.starts_with("https://health.example.org/v1/link/lnk_"), "{url}");
 }
 
 #[tokio::test(start_paused = true)]

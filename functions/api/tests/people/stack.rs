@@ -1,7 +1,7 @@
 //! The function under virtual time, with a simulated Withings behind it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use afferent_domain::grant::Grants;
 use afferent_function::Env;
@@ -31,6 +31,8 @@ pub(crate) struct Stack {
     pub(crate) reader: String,
     pub(crate) connections: Connections,
     keys: Keys,
+    /// The cookies of the person's browser, by their names.
+    jar: Mutex<BTreeMap<String, String>>,
 }
 
 impl Stack {
@@ -83,7 +85,8 @@ impl Stack {
         let (keys, connections) =
             (Keys::new(client.clone(), name("keys")), Connections::new(client, name("connections")));
         let (key, reader) = (String::new(), String::new());
-        let mut stack = Self { simulation, withings, userid, api, key, reader, connections, keys };
+        let jar = Mutex::default();
+        let mut stack = Self { simulation, withings, userid, api, key, reader, connections, keys, jar };
         stack.key = stack.key_for(&["write"]).await;
         stack.reader = stack.key_for(&["read"]).await;
         stack
@@ -146,13 +149,34 @@ impl Stack {
     }
 
     pub(crate) async fn visit(&self, url: &str) -> Response<Body> {
-        let request = Request::get(url).header("host", "api.example.org").header("accept", "text/html,*/*;q=0.8");
-        self.send(request.body(Body::Empty).unwrap()).await
+        let request = Request::get(url).header("accept", "text/html,*/*;q=0.8");
+        self.browse(request.body(Body::Empty).unwrap()).await
     }
 
     pub(crate) async fn visit_for_json(&self, url: &str) -> Value {
-        let request = Request::get(url).header("host", "api.example.org").header("accept", "application/json");
-        json_of(&self.send(request.body(Body::Empty).unwrap()).await)
+        let request = Request::get(url).header("accept", "application/json");
+        json_of(&self.browse(request.body(Body::Empty).unwrap()).await)
+    }
+
+    /// Sends a request as the person's browser does, which keeps cookies.
+    pub(crate) async fn browse(&self, mut request: Request<Body>) -> Response<Body> {
+        request.headers_mut().insert("host", "api.example.org".parse().unwrap());
+        let cookies: Vec<String> =
+            self.jar.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request.headers_mut().insert("cookie", cookies.join("; ").parse().unwrap());
+        }
+        let answer = self.send(request).await;
+        for cookie in answer.headers().get_all("set-cookie") {
+            let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+
+    /// The person goes on in another browser.
+    pub(crate) fn change_browser(&self) {
+        self.jar.lock().unwrap().clear();
     }
 
     /// Connects the first person at Withings under this reference.

@@ -57,7 +57,7 @@ impl Seen {
 
 impl World {
     /// What stands for the names in the routes' paths.
-    pub const NAMES: [(&str, &str); 20] = [
+    pub const NAMES: [(&str, &str); 21] = [
         ("user", OWN_USER),
         ("endpoint", OWN_ENDPOINT),
         ("connection", "con_own"),
@@ -67,6 +67,7 @@ impl World {
         ("event", "evt_none"),
         ("job", "job_none"),
         ("run", "run_none"),
+        ("round", "rnd_none"),
         ("retraction", "ret_none"),
         ("erasure", "ers_none"),
         ("summary", "daily"),

@@ -78,7 +78,7 @@ async fn an_event_whose_text_cannot_be_cut_is_not_sent_whole() {
         .table_name("afferent-events")
         .key("journal", AttributeValue::S(UserId::from("usr_1").as_str().to_owned()))
         .key("sequence", AttributeValue::N("1".to_owned()))
-        .update_expression("SET body = :body")
+        .update_expression("SET body = :body REMOVE packed")
         .expression_attribute_values(":body", AttributeValue::S("81.25".to_owned()))
         .send()
         .await

@@ -48,6 +48,9 @@ struct Comparison {
     missing: BTreeSet<u32>,
     /// Subscriptions of our URL that should not be, as Withings spells them.
     surplus: Vec<(String, i64)>,
+    /// Those of our URL with the secret of before. Each goes once its category is subscribed to with the new one, so that
+    /// a new URL that Withings does not take silences nobody.
+    rotated: Vec<(String, i64)>,
 }
 
 impl Fetcher {
@@ -86,10 +89,13 @@ impl Fetcher {
         standing: &mut Subscriptions,
     ) -> Result<Mended, CallError> {
         // First, because there is a most that a person may have.
-        if let partly @ Mended::Partly(_) = self.revoke_some(account, &compared.surplus, lane, work).await? {
+        let replaced = |appli: &i64| u32::try_from(*appli).is_ok_and(|appli| !compared.missing.contains(&appli));
+        let rotated = compared.rotated.iter().filter(|(_, appli)| replaced(appli));
+        let surplus: Vec<(String, i64)> = compared.surplus.iter().chain(rotated).cloned().collect();
+        if let partly @ Mended::Partly(_) = self.revoke_some(account, &surplus, lane, work).await? {
             return Ok(partly);
         }
-        let mut calls = compared.surplus.len();
+        let mut calls = surplus.len();
         // In an earlier go of the same look.
         let mut refused: BTreeSet<u32> = words(work.reading().maybe_text(REFUSED).unwrap_or_default());
         let missing: Vec<u32> = compared.missing.difference(&refused).copied().collect();
@@ -120,6 +126,9 @@ impl Fetcher {
             }
         }
         refused.iter().for_each(|appli| set(standing, *appli, REFUSED));
+        if outcome.is_none() && compared.rotated.iter().any(|(_, appli)| !replaced(appli) && is_on(standing, *appli)) {
+            return Ok(Mended::Partly(refused));
+        }
         // The scope of 60 is none that a person can grant; it is asked for in the hope that it works.
         let unexpected = refused.iter().any(|appli| *appli != Category::Survey.appli());
         Ok(Mended::Whole(outcome.or(unexpected.then_some(REFUSED))))
@@ -133,7 +142,9 @@ impl Fetcher {
         work: &Work<'_>,
     ) -> Result<Mended, CallError> {
         let listed = self.listed(account, Lane::OnDemand, work).await?;
-        let surplus = compare(&listed, &BTreeSet::new(), callback.reveal(), self.clock.now()).surplus;
+        let Comparison { mut surplus, rotated, .. } =
+            compare(&listed, &BTreeSet::new(), callback.reveal(), self.clock.now());
+        surplus.extend(rotated);
         self.revoke_some(account, &surplus, Lane::OnDemand, work).await
     }
 
@@ -212,7 +223,7 @@ fn compare(listed: &[Profile], wanted: &BTreeSet<u32>, ours: &str, now: Timestam
     let mut compared = Comparison::default();
     let rotated = |url: &str| !notify::same_url(url, ours) && notify::same_place(url, ours);
     for profile in listed.iter().filter(|profile| rotated(&profile.callback_url)) {
-        compared.surplus.push((profile.callback_url.clone(), profile.appli));
+        compared.rotated.push((profile.callback_url.clone(), profile.appli));
     }
     for (appli, mut profiles) in of_category {
         let lasts = |profile: &&Profile| profile.expires.is_none_or(|end| end > (now + AHEAD).as_secs());
@@ -234,6 +245,10 @@ fn fault(error: &Error) -> Option<NotifyFault> {
         Error::Status { status, .. } => notify_fault(*status),
         _ => None,
     }
+}
+
+fn is_on(standing: &Subscriptions, appli: i64) -> bool {
+    u16::try_from(appli).is_ok_and(|appli| standing.get(appli) == Some(ON))
 }
 
 fn words(text: &str) -> BTreeSet<u32> {
@@ -285,6 +300,14 @@ mod tests {
     fn other_urls_and_categories_that_are_not_ours_to_end_are_left_alone() {
         let other = [profile(50, "https://other.example.org/withings/secret"), profile(53, OURS), profile(777, OURS)];
         assert!(compared(&other).surplus.is_empty());
+    }
+
+    #[test]
+    fn a_subscription_with_the_secret_of_before_is_told_apart_from_what_goes_at_once() {
+        let before = OURS.replace("secret", "older");
+        let found = compared(&[profile(1, &before), profile(50, OURS)]);
+        assert_eq!((found.rotated, found.missing), (vec![(before, 1)], BTreeSet::from([1, 4])));
+        assert_eq!(found.surplus, [(OURS.to_owned(), 50)]);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use afferent_domain::Timestamp;
 use afferent_domain::connection::{KIND, State};
 use afferent_domain::duty::Duty;
 use afferent_domain::erasure::{Erasure, Left, Link, PASSES, PATIENCE, Part};
-use afferent_domain::id::{ErasureId, PullId, RecordId};
+use afferent_domain::event::Event;
+use afferent_domain::grant::{Grant, Grants};
+use afferent_domain::id::{ErasureId, KeyId, PullId, RecordId};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connections};
 use afferent_store::duties::{DutyKey, End, Owner, Taken};
@@ -157,14 +159,18 @@ impl Keeper {
             }
             Part::Records => self.erase_all_records(erasure).await,
             Part::Journal => self.erase_all_events(erasure).await,
+            Part::Deliveries => {
+                self.erase_late(&Owner::Erasure(erasure.id.clone()), &mut erasure.counts.deliveries).await
+            }
             Part::Notifications => {
                 for link in &erasure.links {
                     if !self.is_shared(erasure, link).await? {
-                        erasure.counts.notifications += self.erase_waiting(&link.userid).await?;
+                        erasure.counts.notifications += self.erase_notifications(&link.userid).await?;
                     }
                 }
                 Ok(false)
             }
+            Part::Keys => self.revoke_keys(erasure).await,
             Part::Person => {
                 for link in &erasure.links {
                     erasure.counts.connections += self.connections.erase_connection(link).await?;
@@ -209,13 +215,30 @@ impl Keeper {
         let after = erasure.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(0);
         let page = events.erasable(&erasure.user, after, PAGE).await?;
         let more = page.len() == usize::from(PAGE);
-        for event in page {
-            if !erasure.spares_connections() || !event.event_type.starts_with("connection.") {
-                erasure.counts.deliveries += deliveries.erase_of(&event.id).await?;
-                events.erase(&event).await?;
-                erasure.counts.events += 1;
-            }
-            erasure.after = Some(event.sequence.to_string());
+        let last = page.last().map(|last| last.sequence.to_string());
+        let spared = erasure.spares_connections();
+        let gone = page.into_iter().filter(|event| !spared || !event.event_type.starts_with("connection."));
+        let gone: Vec<Event> = gone.collect();
+        self.connections.keep_late(&Owner::Erasure(erasure.id.clone()), &gone).await?;
+        for event in gone {
+            erasure.counts.deliveries += deliveries.erase_of(&event.id).await?;
+            events.erase(&event).await?;
+            erasure.counts.events += 1;
+        }
+        erasure.after = last;
+        Ok(more)
+    }
+
+    /// A page of the keys: those that open nothing but this person are revoked, because the same reference makes the same
+    /// user again. Whether there are more.
+    async fn revoke_keys(&self, erasure: &mut Erasure) -> Result<bool, StoreError> {
+        let after = erasure.after.as_deref().map(KeyId::from);
+        let (page, more) = self.keys.list(after.as_ref(), PAGE).await?;
+        erasure.after = page.last().map(|last| last.id.as_str().to_owned());
+        let only = Grants::new([Grant::User(erasure.user.clone())]);
+        for key in page.iter().filter(|key| key.grants == only && key.revoked.is_none()) {
+            self.keys.revoke(&key.id, self.clock.now()).await?;
+            erasure.counts.keys += 1;
         }
         Ok(more)
     }

@@ -52,7 +52,7 @@ impl Stack {
     /// Claims a delivery and ends it, as a dispatcher does.
     async fn end(&self, key: &Key, end: End, reason: &str) {
         let Claim::Taken(claimed) = self.deliveries.claim(key, self.now()).await.unwrap() else { panic!("it is free") };
-        self.deliveries.end(&claimed, end, reason, 2, self.now()).await.unwrap();
+        self.deliveries.end(&claimed, end, reason, (2, None), self.now()).await.unwrap();
     }
 
     async fn end_all(&self, when: &str) {

@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use afferent_domain::Dice;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::operations::Answer;
 
 /// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// `ProvisionedThroughputExceededException`; nothing is done.
     Throttled,
@@ -19,6 +21,18 @@ pub enum Fault {
     Failed,
     /// `InternalServerError`, but the operation *is* done: the answer was lost.
     AnswerLost,
+}
+
+/// Faults as somebody asks for them over HTTP: see [`Faults::next`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    fault: Fault,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    about: String,
+    times: u32,
 }
 
 /// The faults to come.
@@ -51,6 +65,11 @@ impl Faults {
     /// From now on, `per_mille` of 1,000 such requests meet the fault, as the dice decides.
     pub fn sometimes(&self, fault: Fault, operation: &str, about: &str, per_mille: u64, dice: Arc<dyn Dice>) {
         self.add(fault, operation, about, When::Chance { per_mille, dice });
+    }
+
+    /// The same, as it was asked for over HTTP.
+    pub(super) fn asked(&self, asked: &Asked) {
+        self.next(asked.fault, &asked.operation, &asked.about, asked.times);
     }
 
     /// No more faults.

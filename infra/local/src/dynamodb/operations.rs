@@ -27,15 +27,28 @@ impl DynamoDb {
     /// Blocks while SQLite works.
     #[must_use]
     pub fn handle(&self, target: &str, body: &[u8]) -> Answer {
+        self.answer(target, body, true)
+    }
+
+    /// The same for the simulation itself, which AWS has no part of: nothing is metered.
+    pub(crate) fn peek(&self, target: &str, body: &[u8]) -> Answer {
+        self.answer(target, body, false)
+    }
+
+    fn answer(&self, target: &str, body: &[u8], metered: bool) -> Answer {
         let operation = target.split_once('.').map_or(target, |(_, operation)| operation);
         let fault = self.faults().take(operation, body);
         if let Some(answer) = fault.as_ref().and_then(|fault| fault.instead(operation, body)) {
             return answer;
         }
         let body = mends::inward(operation, body, &self.inner.region);
-        let metered = self.meter().asking(operation, &body);
-        let answer = self.dispatch(operation, &metered);
-        self.meter().dynamodb(operation, &body, answer.status, &answer.body);
+        let answer = if metered {
+            let answer = self.dispatch(operation, &self.meter().asking(operation, &body));
+            self.meter().dynamodb(operation, &body, answer.status, &answer.body);
+            answer
+        } else {
+            self.dispatch(operation, &body)
+        };
         if answer.status == 200 {
             self.announce(operation, &body);
         }

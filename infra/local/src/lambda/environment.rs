@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::template::{Function, Place};
+use crate::traces::calls::access_key;
 
 /// Where the services are, as URLs.
 #[derive(Clone, Debug)]
@@ -31,8 +32,9 @@ pub(super) fn of(
 ) -> BTreeMap<String, String> {
     let mut environment: BTreeMap<String, String> =
         INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+    let key = access_key(&function.binary);
     let set = [
-        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_ACCESS_KEY_ID", key.as_str()),
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_REGION", &place.region),
         ("AWS_DEFAULT_REGION", &place.region),

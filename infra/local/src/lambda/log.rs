@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
+use crate::metrics::Metrics;
+use crate::traces::logs;
+
 /// How many lines are kept in memory.
 const TAIL: usize = 2_000;
 
@@ -24,6 +27,7 @@ pub struct LogLine {
 pub struct LogBook {
     folder: Option<PathBuf>,
     tail: Arc<Mutex<Tail>>,
+    metrics: Metrics,
 }
 
 /// The last lines, and how many there were in all.
@@ -46,7 +50,13 @@ impl LogBook {
     /// The folder cannot be made.
     pub fn folder(folder: &Path) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: Some(folder.to_owned()), tail: Arc::default() })
+        Ok(Self { folder: Some(folder.to_owned()), ..Self::default() })
+    }
+
+    /// What the functions counted.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The last lines, oldest first.
@@ -73,6 +83,8 @@ impl LogBook {
         let mut lines = BufReader::new(stream).split(b'\n');
         while let Ok(Some(line)) = lines.next_segment().await {
             let text = String::from_utf8_lossy(&line).into_owned();
+            logs::line(&function, &text);
+            self.metrics.line(&text);
             if let Some(file) = &mut file {
                 // A log that cannot be written must not stop the function.
                 let _ = file.write_all(format!("{text}\n").as_bytes());

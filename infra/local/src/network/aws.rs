@@ -23,6 +23,7 @@ use crate::clock::Shown;
 use crate::dynamodb::DynamoDb;
 use crate::mail::{MAIL_PATH, Mail};
 use crate::secrets::Secrets;
+use crate::traces::calls;
 
 /// The services of a stack, in this process.
 #[derive(Clone)]
@@ -70,6 +71,7 @@ impl InProcess {
         }
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
+        calls::asked(target, request.uri(), body);
         if request.uri().ends_with(MAIL_PATH) {
             let unreachable = || ConnectorError::io("nobody answers".into());
             return self.mail.send(body).await.ok_or_else(unreachable).and_then(answered);

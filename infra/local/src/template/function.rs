@@ -110,6 +110,7 @@ const READ: &[&str] = &[
 const SKIPPED: &[&str] = &[
     "Architectures",
     "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
     "DeploymentPreference",
     "Description",
     "Handler",
@@ -122,6 +123,7 @@ const SKIPPED: &[&str] = &[
     "RuntimeManagementConfig",
     "Tags",
     "Tracing",
+    "VersionDescription",
 ];
 
 /// Reads one function; what it does not say, `Globals` says.
@@ -159,6 +161,13 @@ pub(super) fn read(
         log_level: reader.optional_text("LoggingConfig.ApplicationLogLevel")?,
         reserved_concurrency: reader.number("ReservedConcurrentExecutions")?.map(whole),
     })
+}
+
+/// The name or ARN of the function that an `AWS::Lambda::Url` leads to.
+pub(super) fn of_url(scope: &Scope<'_>, logical: &str, resource: &Value) -> Result<String, TemplateError> {
+    let at = format!("Resources.{logical}.Properties");
+    let skipped = &["AuthType", "Cors", "InvokeMode", "Qualifier"];
+    Reader::new(scope, at, &resource["Properties"], &["TargetFunctionArn"], skipped)?.text("TargetFunctionArn")
 }
 
 /// SAM: a function's maps are added to those of `Globals`, everything else replaces.

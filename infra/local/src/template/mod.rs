@@ -4,6 +4,7 @@
 //! deployed, so the two cannot drift. What the stack relies on and does not understand is an error; types of
 //! resources that have no meaning on one machine (roles, log groups, alarms) are passed over by name.
 
+mod alarm;
 mod function;
 mod reader;
 mod resources;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use alarm::{Alarm, Query, QuerySource};
 pub use function::{Function, QueueSource, Schedule, Source, StreamSource};
 pub use resources::{Index, Projection, Queue, Redrive, Secret, SecretValue, Table};
 pub use scope::Place;
@@ -23,9 +25,12 @@ use scope::Scope;
 
 /// Types of resources that mean nothing on one machine.
 const PASSED_OVER: &[&str] = &[
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::Stage",
     "AWS::ApplicationInsights::Application",
     "AWS::Budgets::Budget",
-    "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
     "AWS::IAM::ManagedPolicy",
@@ -33,10 +38,12 @@ const PASSED_OVER: &[&str] = &[
     "AWS::IAM::Role",
     "AWS::KMS::Alias",
     "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::Logs::MetricFilter",
+    "AWS::Logs::QueryDefinition",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SQS::QueuePolicy",
@@ -80,6 +87,8 @@ pub struct Template {
     pub tables: Vec<Table>,
     /// The secrets.
     pub secrets: Vec<Secret>,
+    /// The alarms that can be judged on one machine.
+    pub alarms: Vec<Alarm>,
 }
 
 impl Template {
@@ -101,8 +110,15 @@ impl Template {
         let scope = Scope::new(&document, place, parameters)?;
         let globals =
             document.pointer("/Globals/Function").cloned().unwrap_or_else(|| Value::Object(Default::default()));
-        let mut template =
-            Self { place: place.clone(), functions: vec![], queues: vec![], tables: vec![], secrets: vec![] };
+        let mut template = Self {
+            place: place.clone(),
+            functions: vec![],
+            queues: vec![],
+            tables: vec![],
+            secrets: vec![],
+            alarms: vec![],
+        };
+        let mut urls = Vec::new();
         for (logical, resource) in scope.resources() {
             if !scope.is_made(logical, resource)? {
                 continue;
@@ -112,10 +128,13 @@ impl Template {
                     template.functions.push(function::read(&scope, logical, resource, &globals)?);
                 }
                 "AWS::SQS::Queue" => template.queues.push(resources::queue(&scope, logical, resource)?),
+                "AWS::Lambda::Url" => urls.push(function::of_url(&scope, logical, resource)?),
                 "AWS::DynamoDB::Table" => template.tables.push(resources::table(&scope, logical, resource)?),
                 "AWS::SecretsManager::Secret" => {
                     template.secrets.push(resources::secret(&scope, logical, resource)?);
                 }
+                // Nothing relies on an alarm: one that names what is not here is passed over.
+                "AWS::CloudWatch::Alarm" => template.alarms.extend(alarm::read(&scope, logical, resource).ok()),
                 kind if PASSED_OVER.contains(&kind) => {}
                 kind => {
                     return Err(TemplateError::new(
@@ -124,6 +143,9 @@ impl Template {
                     ));
                 }
             }
+        }
+        for function in &mut template.functions {
+            function.has_url |= urls.contains(&function.arn) || urls.contains(&function.name);
         }
         Ok(template)
     }

@@ -152,6 +152,7 @@ pub(super) fn table(scope: &Scope<'_>, logical: &str, resource: &Value) -> Resul
     const SKIPPED: &[&str] = &[
         "ContributorInsightsSpecification",
         "DeletionProtectionEnabled",
+        "KinesisStreamSpecification",
         "OnDemandThroughput",
         "PointInTimeRecoverySpecification",
         "SSESpecification",

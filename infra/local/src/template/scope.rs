@@ -174,6 +174,10 @@ impl<'a> Scope<'a> {
         if let Some(value) = self.parameters.get(name) {
             return Ok(value.clone());
         }
+        // SAM: the alias that it makes of `AutoPublishAlias`. On one machine a function has one version.
+        if let Some(function) = name.strip_suffix(".Alias") {
+            return self.arn(function, self.resource(at, function)?);
+        }
         let resource = self.resource(at, name)?;
         match kind(resource) {
             "AWS::SQS::Queue" => Ok(self.queue_url(&self.name(name, resource)?)),

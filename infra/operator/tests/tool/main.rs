@@ -18,7 +18,9 @@ use stack_tests::Rig;
 use withings_simulator::Notify;
 
 mod dead;
+mod endpoints;
 mod people;
+mod runbooks;
 
 /// What the tool printed.
 #[derive(Clone, Default)]

@@ -71,6 +71,34 @@ impl When {
         Ok(Self { prefix, local, low, high })
     }
 
+    /// What reaches into the time from this on; without a prefix.
+    pub(super) fn reaching_from(name: &str, text: &str) -> Result<Self, Refused> {
+        Self::bare(name, text, Prefix::Ge)
+    }
+
+    /// What reaches into the time up to this; without a prefix.
+    pub(super) fn reaching_to(name: &str, text: &str) -> Result<Self, Refused> {
+        Self::bare(name, text, Prefix::Le)
+    }
+
+    fn bare(name: &str, text: &str, prefix: Prefix) -> Result<Self, Refused> {
+        let expected = "2026, 2026-09, 2026-09-17 or 2026-09-17T07:00:00Z";
+        if text.starts_with(|first: char| !first.is_ascii_digit()) {
+            return Err(Refused::new(name, expected));
+        }
+        let read = Self::read(name, text).map_err(|_| Refused::new(name, expected))?;
+        Ok(Self { prefix, ..read })
+    }
+
+    /// From when on an instant may be meant; a range without a zone is in UTC here.
+    pub(super) const fn since_ms(&self) -> i64 {
+        match self.prefix {
+            Prefix::Eq | Prefix::Ge => self.low,
+            Prefix::Gt | Prefix::Sa => self.high,
+            Prefix::Lt | Prefix::Le | Prefix::Eb => i64::MIN,
+        }
+    }
+
     /// Whether a record is meant.
     pub(super) fn holds(&self, record: &Record) -> bool {
         let (instants, wall) = spans(record);

@@ -11,12 +11,15 @@
 //! | `_lastUpdated` | the same, of when the revision was stored; without a zone UTC |
 //! | `_id` | ids of Observations |
 //! | `_sort` | `-date` (the default) or `date` |
-//! | `_count` | 1 to [`MOST`] |
+//! | `_count` | 1 and more; of more than [`MOST`] that many are given |
 //!
-//! A comma is *or*, a parameter given again is *and*.
+//! A comma is *or*, a parameter given again is *and*. A comma, a bar, a dollar sign or a backslash within a value has a
+//! backslash before it.
 
 mod codes;
 mod dates;
+mod escape;
+mod everything;
 mod tokens;
 
 use std::collections::BTreeSet;
@@ -27,6 +30,8 @@ use afferent_domain::record::{Effective, Record, Status};
 use crate::project::{codings, is_observation, observation};
 use crate::{MEDIA_TYPE, id, patient};
 use dates::When;
+use escape::{split, split_once, unescape};
+pub use everything::Everything;
 use tokens::{Token, tokens};
 
 /// The most resources on a page.
@@ -90,17 +95,13 @@ impl Common {
                 self.ids = Some(both(self.ids.take(), listed));
             }
             "_count" => {
-                let count = value.parse().ok().filter(|count| (1..=MOST).contains(count));
-                self.count = Some(count.ok_or_else(|| Refused::new(name, format!("a number from 1 to {MOST}")))?);
+                let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+                // What is too large for any number is more than the most as well (R4: a server may give fewer).
+                let count = is_number.then(|| value.parse().unwrap_or(usize::MAX)).filter(|count| *count > 0);
+                self.count = Some(count.ok_or_else(|| Refused::new(name, "a number from 1 on"))?.min(MOST));
             }
             "_cursor" => self.cursor = Some(value.to_owned()),
-            "_format" => {
-                // A plus that nobody wrote as %2B is a blank.
-                let value = value.replace(' ', "+");
-                if !["json", "application/json", "text/json", MEDIA_TYPE].contains(&&*value) {
-                    return Err(Refused::new(name, format!("json or {MEDIA_TYPE}")));
-                }
-            }
+            "_format" => format(name, value)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -120,8 +121,10 @@ impl Common {
         let mut common = Self::default();
         for (name, value) in parameters {
             if common.take(name, value, known)? || more(name, value)? {
-                if name != "_cursor" {
-                    common.understood.push((name.clone(), value.clone()));
+                match (&**name, common.count) {
+                    ("_cursor", _) => {}
+                    ("_count", Some(count)) => common.understood.push((name.clone(), count.to_string())),
+                    _ => common.understood.push((name.clone(), value.clone())),
                 }
                 continue;
             }
@@ -144,12 +147,11 @@ impl Common {
             if name != "identifier" {
                 return Ok(false);
             }
-            // A comma may be part of what a customer calls somebody, so there is one only.
-            let reference = match value.split_once('|') {
-                None => Some(value),
-                Some((system, reference)) => (system == patient::system()).then_some(reference),
+            let ours = |text: &&str| match split_once(text, '|') {
+                None => Some(unescape(text)),
+                Some((system, reference)) => (unescape(system) == patient::system()).then(|| unescape(reference)),
             };
-            let named = reference.map(str::to_owned).into_iter().collect();
+            let named = values(name, value)?.iter().filter_map(ours).collect();
             references = Some(both(references.take(), named));
             Ok(true)
         })?;
@@ -185,6 +187,8 @@ pub struct Search {
     pub common: Common,
     /// Whether the oldest come first.
     pub oldest_first: bool,
+    /// Whether the search says which come first.
+    pub sorted: bool,
     codes: Vec<Vec<Token>>,
     combos: Vec<Vec<Token>>,
     categories: Vec<Vec<Token>>,
@@ -211,6 +215,7 @@ impl Search {
                 "date" => search.dates.push(When::read(name, value)?),
                 "_lastUpdated" => search.updated.push(When::read(name, value)?),
                 "_sort" => {
+                    search.sorted = true;
                     search.oldest_first = match value {
                         "date" => true,
                         "-date" => false,
@@ -241,6 +246,20 @@ impl Search {
         self.dates.iter().map(When::bounds_ms).fold((i64::MIN, i64::MAX), |a, b| (a.0.max(b.0), a.1.min(b.1)))
     }
 
+    /// Since when, in milliseconds since the epoch, what is meant changed, if the search says so and leaves the order open: then
+    /// it can be found by its changes, in the order in which they were noted. Earlier changes may be found, never all of them.
+    #[must_use]
+    pub fn changed_since_ms(&self) -> Option<i64> {
+        let since = self.updated.iter().map(When::since_ms).max().filter(|since| *since > i64::MIN);
+        since.filter(|_| !self.sorted && self.common.ids.is_none())
+    }
+
+    /// Whether a record changed when it is asked to have.
+    fn is_updated(&self, record: &Record) -> bool {
+        self.updated.iter().all(|when| when.holds_instant(record.changed_ms))
+            && (self.retracted() || record.status != Status::EnteredInError)
+    }
+
     /// Whether retracted records are meant too: only if they are asked for by their status or id, or by when something
     /// changed, since a retraction is a change.
     #[must_use]
@@ -254,9 +273,8 @@ impl Search {
         let every =
             |all: &[Vec<Token>], matches: &dyn Fn(&Token) -> bool| all.iter().all(|any| any.iter().any(matches));
         is_observation(record)
-            && (self.retracted() || record.status != Status::EnteredInError)
+            && self.is_updated(record)
             && self.dates.iter().all(|when| when.holds(record))
-            && self.updated.iter().all(|when| when.holds_instant(record.changed_ms))
             && every(&self.statuses, &|token| token.is_status(record.status))
             && every(&self.categories, &|token| token.is_category(record.category))
             && (self.codes.is_empty() || {
@@ -274,6 +292,23 @@ impl Search {
     }
 }
 
+/// Reads the parameters of a request for one resource: the form is all that it may say.
+///
+/// # Errors
+/// A parameter is not right, or another one.
+pub fn of_one(parameters: &[(String, String)]) -> Result<(), Refused> {
+    parameters.iter().try_for_each(|(name, value)| match &**name {
+        "_format" => format(name, value),
+        _ => Err(Refused::new(name, "absent: known here is _format")),
+    })
+}
+
+fn format(name: &str, value: &str) -> Result<(), Refused> {
+    // A plus that nobody wrote as %2B is a blank.
+    let is_ours = ["json", "application/json", "text/json", MEDIA_TYPE].contains(&&*value.replace(' ', "+"));
+    if is_ours { Ok(()) } else { Err(Refused::new(name, format!("json or {MEDIA_TYPE}"))) }
+}
+
 /// What is among the values of a parameter each time that it is given.
 fn both(before: Option<Vec<String>>, mut now: Vec<String>) -> Vec<String> {
     if let Some(before) = before {
@@ -282,9 +317,14 @@ fn both(before: Option<Vec<String>>, mut now: Vec<String>) -> Vec<String> {
     now
 }
 
-/// The values between commas.
+/// The values between commas, with no blanks around them.
 fn listed<'a>(name: &str, value: &'a str) -> Result<Vec<&'a str>, Refused> {
-    let values: Vec<&str> = value.split(',').map(str::trim).filter(|value| !value.is_empty()).collect();
+    Ok(values(name, value)?.into_iter().map(str::trim).collect())
+}
+
+/// The values between commas, with their escapes.
+fn values<'a>(name: &str, value: &'a str) -> Result<Vec<&'a str>, Refused> {
+    let values: Vec<&str> = split(value, ',').into_iter().filter(|value| !value.trim().is_empty()).collect();
     if values.is_empty() || values.len() > PARAMETERS {
         return Err(Refused::new(name, format!("1 to {PARAMETERS} values")));
     }

@@ -2,6 +2,7 @@
 
 use afferent_domain::record::{Category, Status};
 
+use super::escape::{split_once, unescape};
 use super::{Refused, listed};
 use crate::model::Coding;
 
@@ -23,11 +24,11 @@ pub(super) struct Token {
 /// Reads codes between commas.
 pub(super) fn tokens(name: &str, value: &str) -> Result<Vec<Token>, Refused> {
     let read = |text: &str| {
-        let (system, code) = match text.split_once('|') {
+        let (system, code) = match split_once(text, '|') {
             None => (None, text),
-            Some((system, code)) => (Some(system.to_owned()), code),
+            Some((system, code)) => (Some(unescape(system)), code),
         };
-        Token { system, code: (!code.is_empty()).then(|| code.to_owned()) }
+        Token { system, code: (!code.is_empty()).then(|| unescape(code)) }
     };
     let tokens: Vec<Token> = listed(name, value)?.into_iter().map(read).collect();
     if tokens.iter().any(|token| token.code.is_none() && token.system.as_deref().is_none_or(str::is_empty)) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use afferent_domain::record::{Record, Status};
-use afferent_fhir::search::{Common, Refused, Search};
+use afferent_fhir::search::{Common, Everything, MOST, Refused, Search};
 use afferent_fhir::{codings, id, observation};
 
 use crate::fixtures;
@@ -196,9 +196,16 @@ fn an_unknown_parameter_is_refused_by_name_or_ignored_by_wish_but_a_modifier_nev
 
 #[test]
 fn limits_are_kept() {
-    for (name, value) in
-        [("_count", "0"), ("_count", "201"), ("_sort", "code"), ("_format", "xml"), ("code", ","), ("code", "|")]
-    {
+    for (name, value) in [
+        ("_count", "0"),
+        ("_count", "-1"),
+        ("_count", "many"),
+        ("_count", ""),
+        ("_sort", "code"),
+        ("_format", "xml"),
+        ("code", ","),
+        ("code", "|"),
+    ] {
         assert_eq!(search(&[(name, value)]).unwrap_err().parameter, name, "{value}");
     }
     let many = vec![("code", "8867-4"); 51];
@@ -206,6 +213,65 @@ fn limits_are_kept() {
     let long = ["8867-4"; 51].join(",");
     assert!(search(&[("code", &long)]).is_err());
     assert!(search(&[("_format", "application/fhir json"), ("_count", "200")]).is_ok());
+}
+
+#[test]
+fn who_asks_for_more_on_a_page_than_there_may_be_gets_the_most_and_is_told_so() {
+    for (asked, given) in [("200", 200), ("201", MOST), ("1000", MOST), ("99999999999999999999999", MOST), ("7", 7)] {
+        let common = search(&[("_count", asked)]).unwrap().common;
+        assert_eq!(common.count, Some(given), "{asked}");
+        assert_eq!(common.understood, parameters(&[("_count", &given.to_string())]));
+    }
+}
+
+#[test]
+fn what_is_escaped_is_part_of_the_value() {
+    let references =
+        |text: &str| Common::patients(&parameters(&[("identifier", text)]), false).unwrap().references.unwrap();
+    assert_eq!(references(r"urn:afferent:reference-id|smith\, john"), ["smith, john"]);
+    assert_eq!(references(r"a\|b"), ["a|b"]);
+    assert_eq!(references(r"a\\b,c"), [r"a\b", "c"]);
+    assert_eq!(references("a|b"), Vec::<String>::new(), "of another system");
+    let weights = found(fixtures::all(), &[("code", r"http://loinc.org|29463-7,nothing\,else")]);
+    assert!(!weights.is_empty());
+    assert!(found(fixtures::all(), &[("code", r"http://loinc.org\|29463-7")]).is_empty());
+}
+
+#[test]
+fn only_a_search_that_leaves_the_order_open_goes_by_changes() {
+    let since = |query: &[(&str, &str)]| search(query).unwrap().changed_since_ms();
+    let midnight = 1_789_948_800_000;
+    assert_eq!(since(&[("_lastUpdated", "ge2026-09-21")]), Some(midnight));
+    assert_eq!(since(&[("_lastUpdated", "2026-09-21")]), Some(midnight));
+    assert_eq!(since(&[("_lastUpdated", "gt2026-09-20")]), Some(midnight));
+    assert_eq!(since(&[("_lastUpdated", "ge2026-09-20"), ("_lastUpdated", "ge2026-09-21")]), Some(midnight));
+    assert_eq!(since(&[("_lastUpdated", "lt2026-09-21")]), None);
+    assert_eq!(since(&[("_lastUpdated", "ge2026-09-21"), ("_sort", "-date")]), None);
+    assert_eq!(since(&[("_lastUpdated", "ge2026-09-21"), ("_id", "usr-1.rec-1")]), None);
+    assert_eq!(since(&[("code", "29463-7")]), None);
+}
+
+#[test]
+fn everything_of_a_patient_is_narrowed_by_time_change_and_type() {
+    let read = |query: &[(&str, &str)]| Everything::read(&parameters(query), false);
+    let (point, night) = (at(true), at(false));
+    for (query, of_point, of_night) in [
+        (&[][..], true, true),
+        (&[("start", "2026-09-17")], true, true),
+        (&[("start", "2026-09-18")], false, false),
+        (&[("end", "2026-09-16")], false, true),
+        (&[("start", "2026-09-17T06:00:00Z"), ("end", "2026-09-17T07:00:00Z")], true, false),
+        (&[("_since", "2027-01-01T00:00:00Z")], false, false),
+        (&[("_since", "2026-09-01T00:00:00Z")], true, true),
+    ] {
+        let asked = read(query).unwrap();
+        assert_eq!((asked.search.holds(&point), asked.search.holds(&night)), (of_point, of_night), "{query:?}");
+    }
+    let some = read(&[("_type", "Patient,Observation")]).unwrap();
+    assert!(some.wants("Patient") && some.wants("Observation") && !some.wants("Device"));
+    for (name, value) in [("_type", "Medication"), ("start", "ge2026"), ("_since", "then"), ("code", "29463-7")] {
+        assert_eq!(read(&[(name, value)]).unwrap_err().parameter, name, "{value}");
+    }
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl Bench {
 
     pub fn seals(&self) -> Seals {
         let arn = format!("{}/seal-tokens", self.stack.template.place.stack);
-        Seals::from(Sealer::from_json(self.stack.secrets.value(&arn).unwrap()).unwrap())
+        Seals::from(Sealer::from_json(&self.stack.secrets.value(&arn).unwrap()).unwrap())
     }
 
     pub fn connector(&self) -> Connector {
@@ -187,6 +187,7 @@ impl Bench {
             expires_in: life,
             scopes: Scopes::default(),
             tz: None,
+            alone: false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use afferent_domain::budget::Lane;
 use afferent_domain::connection::State;
 use afferent_domain::secret::Secret;
-use afferent_gate::{History, Imported};
+use afferent_gate::{ConnectError, Consent, History, Imported};
 use afferent_local::dynamodb::Fault;
 use afferent_store::connections::Connection;
 use withings_simulator::{NewUser, Settings};
@@ -80,6 +80,46 @@ async fn of_imports_of_one_account_at_once_one_brings_the_pair() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_import_never_puts_its_pair_over_one_that_a_consent_brings_at_the_same_time() {
+    for seed in 0..40 {
+        let bench = Bench::of(seed, Settings::default(), (1, 40)).await;
+        let (connector, seals) = (bench.connector(), bench.seals());
+        // It lived here once; what a file holds is older than what the person consents to now.
+        let before = connector.connect_quietly(&seals, &bench.consent("person", HOUR)).await.unwrap();
+        bench.connections.set_state(&before, State::Reauthorise).await.unwrap();
+        let (old, new) = (bench.consent("person", Duration::ZERO), bench.consent("person", 2 * HOUR));
+        let wait = Duration::from_millis(seed * 5);
+        let consents = async {
+            tokio::time::sleep(wait).await;
+            connector.connect_quietly(&seals, &new).await
+        };
+        let (imported, consented) = tokio::join!(connector.import(&seals, &old, None), consents);
+        imported.unwrap();
+        let stored = connector.export_pair(&seals, &consented.unwrap().account).await.unwrap().unwrap();
+        assert_eq!(stored.refresh_token.reveal(), new.refresh_token.reveal(), "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_users_who_connect_one_account_at_once_one_is_refused_where_it_is_to_be_one_s_alone() {
+    for seed in 0..20 {
+        let bench = Bench::of(seed, Settings::default(), (1, 40)).await;
+        let (connector, seals) = (bench.connector(), bench.seals());
+        let alone = |reference| Consent { alone: true, ..bench.consent(reference, HOUR) };
+        let (one, two, three) = (alone("one"), alone("two"), alone("three"));
+        let (first, second, third) = tokio::join!(
+            connector.connect_quietly(&seals, &one),
+            connector.connect_quietly(&seals, &two),
+            connector.import(&seals, &three, None),
+        );
+        let refused = [first.err(), second.err(), third.err()];
+        let taken = refused.iter().filter(|error| matches!(error, Some(ConnectError::Taken))).count();
+        assert_eq!(taken, 2, "seed {seed}: {refused:?}");
+        assert_eq!(bench.connections.of_account(&bench.account()).await.unwrap().len(), 1, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn importing_stores_all_or_nothing_and_meets_other_writers() {
     let bench = Bench::start(1).await;
     let consent = bench.consent("person", Duration::ZERO);
@@ -106,7 +146,7 @@ async fn who_refreshes_an_exported_pair_first_owns_the_chain() {
     let until = bench.now() + MINUTE;
     // Elsewhere it is refreshed, and the new pair is used.
     let elsewhere = Bench::consent(&bench, "elsewhere", Duration::ZERO);
-    let moved = afferent_gate::Consent {
+    let moved = Consent {
         access_token: exported.access_token,
         refresh_token: exported.refresh_token,
         reference: "elsewhere".to_owned(),

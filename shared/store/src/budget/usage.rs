@@ -1,4 +1,4 @@
-//! What the budget was used for, for the metrics.
+//! What one process used of the budget, for whoever puts it under load. (The metrics are written where a slot is claimed.)
 
 use std::time::Duration;
 

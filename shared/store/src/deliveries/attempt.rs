@@ -1,4 +1,5 @@
-//! The log of attempts: items beside their delivery.
+//! The log of attempts: items beside their delivery. Of a delivery that its first claim ends with its first try, which is
+//! the usual one, the try stands in the delivery's own item, and costs no write.
 
 use std::time::Duration;
 
@@ -109,21 +110,44 @@ impl Deliveries {
     /// # Errors
     /// DynamoDB failed, or an item is not one of ours.
     pub async fn attempts(&self, key: &Key) -> Result<Vec<(u32, Attempt)>, StoreError> {
+        // The delivery's own item, which comes first, and what is beside it.
         let items = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression("event = :event AND begins_with(#item, :prefix)")
+            .key_condition_expression("event = :event AND #item BETWEEN :endpoint AND :last")
             .expression_attribute_names("#item", "item")
             .expression_attribute_values(":event", s(key.event.as_str()))
-            .expression_attribute_values(":prefix", s(format!("{}#", key.endpoint)))
+            .expression_attribute_values(":endpoint", s(key.endpoint.as_str()))
+            .expression_attribute_values(":last", s(format!("{}#~", key.endpoint)))
             .into_paginator()
             .items()
             .send();
         let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::failed("Query"))?;
-        items.iter().map(read_attempt).collect()
+        let (own, beside): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.contains_key("claims"));
+        let first = own.into_iter().find_map(first_of).transpose()?;
+        // One whose end was written although nobody heard of it stands in both places.
+        let beside = beside.into_iter().filter(|item| !first.as_ref().is_some_and(|first| is_same(item, first)));
+        let beside: Vec<_> = beside.map(read_attempt).collect::<Result<_, _>>()?;
+        Ok(first.map(|first| (FIRST_NUMBER, first)).into_iter().chain(beside).collect())
     }
+}
+
+/// The number of a try that stands in the delivery's own item.
+const FIRST_NUMBER: u32 = 1;
+
+/// The attribute of the delivery's item that holds it.
+pub(super) const FIRST: &str = "first_attempt";
+
+/// The try in the item of a delivery, if it is there.
+fn first_of(item: &Item) -> Option<Result<Attempt, StoreError>> {
+    Some(read_fields(item.get(FIRST)?.as_m().ok()?))
+}
+
+/// Whether the item of a delivery holds this try.
+pub(super) fn holds(item: &Item, attempt: &Attempt) -> bool {
+    first_of(item).is_some_and(|there| there.is_ok_and(|there| are_same(&there, attempt)))
 }
 
 /// `<endpoint>#0001`, so that attempts sort as they were made.
@@ -132,15 +156,22 @@ fn attempt_key(key: &Key, number: u32) -> String {
 }
 
 fn write_attempt(key: &Key, number: u32, attempt: &Attempt, kept: Duration) -> Item {
-    let mut item = Item::from([
+    let mut item = fields(attempt);
+    item.extend([
         ("event".to_owned(), s(key.event.as_str())),
         ("item".to_owned(), s(attempt_key(key, number))),
+        // The delivery outlives none of its attempts: they expire after it.
+        ("expires_at".to_owned(), n((attempt.at + kept + LONGEST_LIFE).as_secs())),
+    ]);
+    item
+}
+
+pub(super) fn fields(attempt: &Attempt) -> Item {
+    let mut item = Item::from([
         ("at_ms".to_owned(), n(attempt.at.as_millis())),
         ("cycle".to_owned(), n(attempt.cycle)),
         ("try".to_owned(), n(attempt.number)),
         ("duration_ms".to_owned(), n(attempt.duration.as_millis())),
-        // The delivery outlives none of its attempts: they expire after it.
-        ("expires_at".to_owned(), n((attempt.at + kept + LONGEST_LIFE).as_secs())),
     ]);
     let Phases { resolve, connect, first_byte, body } = attempt.phases;
     for (name, phase) in PHASES.into_iter().zip([resolve, connect, first_byte, body]) {
@@ -164,14 +195,21 @@ fn write_attempt(key: &Key, number: u32, attempt: &Attempt, kept: Duration) -> I
 }
 
 fn is_same(item: &Item, attempt: &Attempt) -> bool {
-    let same = |there: &Attempt| (there.at, there.cycle, there.number) == (attempt.at, attempt.cycle, attempt.number);
-    read_attempt(item).is_ok_and(|(_, there)| same(&there))
+    read_fields(item).is_ok_and(|there| are_same(&there, attempt))
+}
+
+fn are_same(one: &Attempt, other: &Attempt) -> bool {
+    (one.at, one.cycle, one.number) == (other.at, other.cycle, other.number)
 }
 
 fn read_attempt(item: &Item) -> Result<(u32, Attempt), StoreError> {
-    let read = Reading::new(TABLE, item);
     let wrong = || StoreError::Item { table: TABLE, attribute: "item".to_owned() };
-    let (_, number) = read.text("item")?.rsplit_once('#').ok_or_else(wrong)?;
+    let (_, number) = Reading::new(TABLE, item).text("item")?.rsplit_once('#').ok_or_else(wrong)?;
+    Ok((number.parse().map_err(|_| wrong())?, read_fields(item)?))
+}
+
+fn read_fields(item: &Item) -> Result<Attempt, StoreError> {
+    let read = Reading::new(TABLE, item);
     let outcome = match (read.maybe_text("error"), read.maybe_text("message")) {
         (Some(error), _) => Outcome::Unanswered { error: error.to_owned(), fault: read.text("fault")?.to_owned() },
         (None, Some(message)) => Outcome::Queued { message: message.to_owned() },
@@ -182,7 +220,7 @@ fn read_attempt(item: &Item) -> Result<(u32, Attempt), StoreError> {
             truncated: item.get("truncated").is_some_and(|flag| flag.as_bool() == Ok(&true)),
         },
     };
-    let attempt = Attempt {
+    Ok(Attempt {
         at: Timestamp::from_millis(read.number("at_ms")?),
         cycle: read.number("cycle")?,
         number: read.number("try")?,
@@ -193,8 +231,7 @@ fn read_attempt(item: &Item) -> Result<(u32, Attempt), StoreError> {
             Phases { resolve, connect, first_byte, body }
         },
         outcome,
-    };
-    Ok((number.parse().map_err(|_| wrong())?, attempt))
+    })
 }
 
 /// The attributes of [`Phases`], in their order.

@@ -1,14 +1,21 @@
 //! The deliveries of one endpoint, by when they were made.
+//!
+//! The index holds keys and no state: a state in it would cost a write with every end of a delivery, and lists are rare. So
+//! each page reads its states from the items.
+
+use std::collections::HashMap;
+use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::Key;
 use afferent_domain::id::{EndpointId, EventId};
-
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{Deliveries, TABLE};
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
+use crate::records::{KEYS_PER_READ, READ_ROUNDS};
 
 const BY_ENDPOINT: &str = "by_endpoint";
 
@@ -53,7 +60,7 @@ impl Deliveries {
             .key_condition_expression("endpoint = :endpoint")
             .expression_attribute_values(":endpoint", s(endpoint.as_str()))
             .scan_index_forward(false);
-        page(endpoint, query, after, limit).await
+        page(self, endpoint, query, after, limit).await
     }
 
     /// The deliveries to one endpoint made from `since` on and before `until`, the oldest first, at most `limit`, and
@@ -78,11 +85,12 @@ impl Deliveries {
             .expression_attribute_values(":endpoint", s(endpoint.as_str()))
             .expression_attribute_values(":since", n(since.as_millis()))
             .expression_attribute_values(":until", n(until.as_millis() - 1));
-        page(endpoint, query, after, limit).await
+        page(self, endpoint, query, after, limit).await
     }
 }
 
 async fn page(
+    deliveries: &Deliveries,
     endpoint: &EndpointId,
     query: QueryFluentBuilder,
     after: Option<&Place>,
@@ -98,11 +106,60 @@ async fn page(
     });
     let query = query.set_exclusive_start_key(start).limit(i32::from(limit.max(1)));
     let answer = query.send().await.map_err(StoreError::failed("Query"))?;
-    let all =
-        answer.items().iter().filter_map(|item| read(endpoint, item).map_err(|error| leave_out(item, &error)).ok());
+    let mut stands = deliveries.stands(answer.items()).await?;
+    let all = answer.items().iter().filter_map(|item| {
+        let event = item.get("event").and_then(|event| event.as_s().ok())?;
+        // Deleted since: a list does not show it, and nobody has anything to do for it.
+        let item = stands.remove(event)?;
+        read(endpoint, &item).map_err(|error| leave_out(&item, &error)).ok()
+    });
+    let all = all.collect();
     // By the keys, not by the last entry that could be read: the place moves on whatever is in between.
     let next = answer.last_evaluated_key().map(place).transpose()?;
-    Ok((all.collect(), next))
+    Ok((all, next))
+}
+
+impl Deliveries {
+    /// What a list shows of these items of the index, by event. Eventually consistent.
+    async fn stands(&self, found: &[Item]) -> Result<HashMap<String, Item>, StoreError> {
+        const OPERATION: &str = "BatchGetItem";
+        let key = |item: &Item| {
+            let part = |name: &str| Some((name.to_owned(), item.get(name)?.clone()));
+            Some(Item::from([part("event")?, part("item")?]))
+        };
+        let keys: Vec<Item> = found.iter().filter_map(key).collect();
+        let mut stands = HashMap::with_capacity(keys.len());
+        for keys in keys.chunks(KEYS_PER_READ) {
+            let mut keys = keys.to_vec();
+            for round in 0.. {
+                let wanted = KeysAndAttributes::builder()
+                    .set_keys(Some(keys))
+                    .projection_expression("event, #item, #state, created_ms")
+                    .expression_attribute_names("#item", "item")
+                    .expression_attribute_names("#state", "state");
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.table, wanted.build().map_err(StoreError::unbuilt(OPERATION))?)
+                    .send()
+                    .await
+                    .map_err(StoreError::failed(OPERATION))?;
+                for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                    let event = Reading::new(TABLE, &item).text("event")?.to_owned();
+                    stands.insert(event, item);
+                }
+                keys = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
+                if keys.is_empty() {
+                    break;
+                }
+                if round == READ_ROUNDS {
+                    return Err(StoreError::Failed { operation: OPERATION, cause: "keys stay unprocessed".into() });
+                }
+                tokio::time::sleep(Duration::from_millis(50 << round)).await;
+            }
+        }
+        Ok(stands)
+    }
 }
 
 fn leave_out(item: &Item, error: &StoreError) {

@@ -6,6 +6,7 @@ use afferent_domain::health::{
     Breaker, FIRST_PROBE, Health, OPENING_TRIES, Owed, PATIENCE, Stop, WARNINGS, probe_wait,
 };
 use afferent_domain::id::EndpointId;
+use afferent_metrics::{Metric, count};
 use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::{Endpoints, HEALTH, TABLE, WATCH, unless_refused};
@@ -70,7 +71,9 @@ impl Endpoints {
             .expression_attribute_values(":none", n(0))
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":tries", n(OPENING_TRIES));
-        unless_refused(update).await
+        let opened = unless_refused(update).await?;
+        count(Metric::BreakersOpened, usize::from(opened));
+        Ok(opened)
     }
 
     /// Asks for the probe that was seen due at `due`, until `until`. `false` if somebody else has it.

@@ -11,7 +11,7 @@ use afferent_domain::connection::State;
 use afferent_domain::duty::Duty;
 use afferent_domain::erasure::{Counts, Erasure, Left, Link, Part};
 use afferent_domain::id::{ConnectionId, ErasureId, PullId, UserId};
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
 
 use crate::StoreError;
 use crate::connections::{AccountKey, Connection, Connections};
@@ -21,6 +21,9 @@ use crate::users::CONNECTIONS;
 
 const TABLE: &str = "connections";
 const OPERATION: &str = "TransactWriteItems";
+
+/// The one item of an account whose person was erased.
+const ERASED: &str = "erased";
 
 /// Those who are being erased.
 const ERASING: &str = "_erasing";
@@ -37,6 +40,11 @@ pub enum Begun {
     Now,
     /// This one is under way.
     Before(ErasureId),
+}
+
+/// The owner of what says that the person behind an account was erased, and nobody has connected it since.
+fn erased_account(account: &AccountKey) -> String {
+    format!("_erased#{account}")
 }
 
 /// How far the end of a connection is.
@@ -243,8 +251,34 @@ impl Connections {
         Ok(item.as_ref().and_then(|item| Left::of(Reading::new(TABLE, item).maybe_text("consent")?)))
     }
 
+    /// Whether the person behind this account was erased, and nobody has connected it since.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn is_erased(&self, account: &AccountKey) -> Result<bool, StoreError> {
+        Ok(self.item(&erased_account(account), ERASED).await?.is_some())
+    }
+
+    /// Notes that the person behind an account was erased.
+    async fn note_erased(&self, account: &AccountKey) -> Result<(), StoreError> {
+        let put = self.client.put_item().table_name(&self.table).item("owner", s(erased_account(account)));
+        put.item("item", s(ERASED)).send().await.map(drop).map_err(StoreError::failed("PutItem"))
+    }
+
+    /// What a transaction does that connects an account: its person is nobody who was erased any more.
+    pub(crate) fn forgets_erased(&self, account: &AccountKey) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("owner", s(erased_account(account)))
+            .key("item", s(ERASED))
+            .build()
+            .map_err(StoreError::unbuilt(OPERATION))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
     /// Deletes a connection with all that is kept about it, and, if no other connection has the account, the account with
-    /// its tokens; how many items there were.
+    /// its tokens: from then on what Withings still sends for it is known to be of somebody who was erased. How many items
+    /// were deleted.
     ///
     /// # Errors
     /// DynamoDB fails.
@@ -252,7 +286,13 @@ impl Connections {
         let (account, own) = (account(link), format!("connection#{}", link.connection));
         let mut erased = self.erase_under(&account.to_string(), |item| item == own).await?;
         if self.of_account(&account).await?.is_empty() {
-            erased += self.erase_under(&account.to_string(), |_| true).await?;
+            self.note_erased(&account).await?;
+            // Another user may have connected the account just now, and saw no note that could be removed.
+            if self.of_account(&account).await?.is_empty() {
+                erased += self.erase_under(&account.to_string(), |_| true).await?;
+            } else {
+                self.erase_item(&erased_account(&account), ERASED).await?;
+            }
         }
         erased += self.erase_under(&own, |_| true).await?;
         if self.item(CONNECTIONS, link.connection.as_str()).await?.is_some() {
@@ -295,6 +335,7 @@ pub fn erasure_attributes(erasure: &Erasure) -> Vec<(&'static str, AttributeValu
         ("after", s(erasure.after.as_deref().unwrap_or_default())),
         ("links", AttributeValue::L(erasure.links.iter().map(link).collect())),
         ("erased", AttributeValue::M(counts)),
+        ("keys_revoked", n(erasure.counts.keys)),
     ];
     attributes.extend(erasure.ended.map(|ended| ("ended_ms", n(ended.as_millis()))));
     attributes
@@ -337,6 +378,7 @@ pub fn read_erasure(id: &ErasureId, item: &Item) -> Result<Erasure, StoreError> 
             deliveries: count("deliveries"),
             notifications: count("notifications"),
             connections: count("connections"),
+            keys: reading.maybe_number("keys_revoked").unwrap_or(0),
         },
     })
 }
@@ -360,6 +402,7 @@ mod tests {
         let mut erasure = Erasure::begin(id.clone(), UserId::from("usr_1"), "person-1", links, now);
         (erasure.pass, erasure.part, erasure.after) = (2, Part::Journal, Some("7".to_owned()));
         (erasure.counts.records, erasure.counts.deliveries, erasure.ended) = (3, 4, Some(now));
+        erasure.counts.keys = 1;
         let item: Item =
             erasure_attributes(&erasure).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         assert!(!format!("{item:?}").contains("person-1"));

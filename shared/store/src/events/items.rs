@@ -6,7 +6,7 @@ use afferent_domain::id::{EndpointId, EventId, RecordId, UserId};
 use afferent_domain::record::SyncKind;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{DIRECTORY, FAILURES, Failure, KEPT, TABLE};
+use super::{DIRECTORY, FAILURES, Failure, KEPT, TABLE, packed};
 use crate::StoreError;
 use crate::item::{Item, Reading, n, s};
 
@@ -44,7 +44,7 @@ pub(super) fn event_item(event: &Event, now: Timestamp, expires: &AttributeValue
         ("rev".to_owned(), n(event.rev)),
         ("synckind".to_owned(), s(synckind_text(event.synckind))),
         ("at_ms".to_owned(), n(now.as_millis())),
-        ("body".to_owned(), s(&event.body)),
+        packed::attribute(&event.body),
         ("expires_at".to_owned(), expires.clone()),
     ]);
     if let Some(about) = &event.about {
@@ -116,6 +116,7 @@ pub(super) fn marker_item(event: &Event, now: Timestamp, expires: &AttributeValu
 
 pub(crate) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError> {
     let Kind { synckind, about, test } = read_kind(item);
+    let body = packed::text(item)?;
     let item = Reading::new(TABLE, item);
     Ok(Event {
         id: item.text("event")?.into(),
@@ -128,7 +129,7 @@ pub(crate) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError
         synckind,
         about,
         test,
-        body: item.text("body")?.to_owned(),
+        body,
     })
 }
 

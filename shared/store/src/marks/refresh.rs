@@ -62,6 +62,19 @@ impl Connections {
         }
     }
 
+    /// Gives the minute back that [`Self::begin_refresh`] took at `then`, because not all was marked.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn give_back_minute(&self, connection: &ConnectionId, then: Timestamp) -> Result<(), StoreError> {
+        let update = self
+            .update(&owner(connection), "connection")
+            .update_expression("REMOVE refreshed_ms")
+            .condition_expression("refreshed_ms = :then")
+            .expression_attribute_values(":then", n(then.as_millis()));
+        Self::unless_refused(update).await.map(drop)
+    }
+
     /// Marks a service because its customer asks, due at `due`, and forgets earlier failures.
     ///
     /// # Errors

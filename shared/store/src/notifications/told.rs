@@ -21,7 +21,7 @@ pub struct Told {
     pub appli: Option<u32>,
     /// The Withings user, if it could be read.
     pub userid: Option<String>,
-    /// What came.
+    /// What came; nothing of a person who was erased.
     pub body: String,
     /// Where it stands.
     pub state: State,
@@ -111,7 +111,7 @@ fn read(item: &Item) -> Result<Told, StoreError> {
         received: Timestamp::from_millis(reading.number("received_ms")?),
         appli: reading.maybe_number("appli"),
         userid: reading.maybe_text("userid").map(str::to_owned),
-        body: reading.text("body")?.to_owned(),
+        body: reading.maybe_text("body").unwrap_or_default().to_owned(),
         state: read_state(item)?,
         reason: reading.maybe_text("reason").map(str::to_owned),
         pending: pairs.map(|(connection, service)| (connection.to_owned(), service.to_owned())).collect(),

@@ -12,7 +12,7 @@ use afferent_domain::record::{Record, Status};
 use afferent_domain::service::Service;
 use futures_util::future::try_join_all;
 
-use super::{After, Records, read_known, read_sized};
+use super::{After, Records, Shape, Text, read_known};
 use crate::StoreError;
 use crate::item::{Item, n, s};
 
@@ -37,18 +37,6 @@ const LARGEST_QUERY: usize = 1_000;
 /// `source.service` of records that no service of Withings brought: notifications that are data, and our own.
 const OTHERS: [&str; 2] = ["notify", "afferent"];
 
-/// How many bytes a text takes in an answer: Lambda takes the whole answer as a JSON string, in which every quotation mark is
-/// two bytes, a line break two and another control character six.
-#[must_use]
-pub fn escaped_len(text: &str) -> usize {
-    let bytes = text.bytes().map(|byte| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0x00..0x20 => 6,
-        _ => 1,
-    });
-    bytes.sum()
-}
-
 /// Which records are wanted.
 #[derive(Clone, Debug)]
 pub struct Range<'a> {
@@ -69,7 +57,8 @@ pub struct Range<'a> {
     /// Whether retracted ones are among them.
     pub retracted: bool,
     /// Whether it is enough to have what a view is made of: values, times, device. Then codes, raw pairs, the digest and what
-    /// brought the record are not read, and blank in what comes: such a record must never be stored. Only where kinds are named.
+    /// brought the record are not read, and blank in what comes: such a record is never stored, [`super::to_item`] refuses it. Only
+    /// where kinds are named.
     pub lean: bool,
 }
 
@@ -142,36 +131,42 @@ impl<'a> Range<'a> {
 }
 
 /// A page.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found<T = Record> {
     /// The records, in their order.
-    pub records: Vec<Record>,
+    pub records: Vec<T>,
     /// Where the next page goes on, if there may be more. A page with room left has one too if it looked at [`LOOKS`]
     /// records or [`LOOK_BYTES`] of them, or holds [`PAGE_BYTES`].
     pub next: Option<After>,
 }
 
+impl<T> Default for Found<T> {
+    fn default() -> Self {
+        Self { records: Vec::new(), next: None }
+    }
+}
+
 /// What an index says of a record.
-struct Entry {
+struct Entry<T> {
     effective_ms: i64,
     record: RecordId,
     retracted: bool,
     /// Itself and its size, from an index that has it.
-    whole: Option<(Record, usize)>,
+    whole: Option<(T, usize)>,
 }
 
 /// One query of an index, a piece at a time.
-struct Stream {
+struct Stream<T> {
     index: &'static str,
     name: &'static str,
     key: String,
-    ahead: VecDeque<Entry>,
+    ahead: VecDeque<Entry<T>>,
     size: usize,
     start: Option<Item>,
     done: bool,
 }
 
-impl Stream {
+impl<T> Stream<T> {
     fn new(index: &'static str, name: &'static str, key: String, size: usize) -> Self {
         Self { index, name, key, ahead: VecDeque::new(), size, start: None, done: false }
     }
@@ -190,6 +185,18 @@ impl Records {
     /// # Errors
     /// DynamoDB fails, or an item is no record.
     pub async fn range(&self, asked: &Range<'_>, keep: impl Fn(&Record) -> bool) -> Result<Found, StoreError> {
+        self.range_of(asked, keep).await
+    }
+
+    /// The same, as texts; never lean.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is no record.
+    pub async fn texts(&self, asked: &Range<'_>, keep: impl Fn(&Text) -> bool) -> Result<Found<Text>, StoreError> {
+        self.range_of(&Range { lean: false, ..asked.clone() }, keep).await
+    }
+
+    async fn range_of<T: Shape>(&self, asked: &Range<'_>, keep: impl Fn(&T) -> bool) -> Result<Found<T>, StoreError> {
         let mut found = Found::default();
         let Some(span) = asked.span() else { return Ok(found) };
         let mut streams = streams(asked);
@@ -257,7 +264,12 @@ impl Records {
     }
 
     /// Makes every stream ready.
-    async fn fill(&self, asked: &Range<'_>, span: (i64, i64), streams: &mut [Stream]) -> Result<(), StoreError> {
+    async fn fill<T: Shape>(
+        &self,
+        asked: &Range<'_>,
+        span: (i64, i64),
+        streams: &mut [Stream<T>],
+    ) -> Result<(), StoreError> {
         while streams.iter().any(|stream| !stream.ready()) {
             let waiting = streams.iter_mut().filter(|stream| !stream.ready());
             try_join_all(waiting.map(|stream| self.read_on(asked, span, stream))).await?;
@@ -265,7 +277,12 @@ impl Records {
         Ok(())
     }
 
-    async fn read_on(&self, asked: &Range<'_>, span: (i64, i64), stream: &mut Stream) -> Result<(), StoreError> {
+    async fn read_on<T: Shape>(
+        &self,
+        asked: &Range<'_>,
+        span: (i64, i64),
+        stream: &mut Stream<T>,
+    ) -> Result<(), StoreError> {
         let lean = asked.lean && stream.index == BY_KIND;
         let mut query = self.client.query();
         if lean {
@@ -292,7 +309,7 @@ impl Records {
             let item = if lean { asked.fill(item) } else { item };
             stream.ahead.push_back(entry(stream.index, &item)?);
         }
-        let order = |one: &Entry, other: &Entry| {
+        let order = |one: &Entry<T>, other: &Entry<T>| {
             asked.order((one.effective_ms, &one.record), (other.effective_ms, &other.record))
         };
         stream.ahead.make_contiguous().sort_by(order);
@@ -303,11 +320,11 @@ impl Records {
     }
 
     /// The entries with their records, in their order. One that is no longer there is left out.
-    async fn whole(
+    async fn whole<T: Shape>(
         &self,
         user: &UserId,
-        entries: Vec<Entry>,
-    ) -> Result<Vec<(After, Option<(Record, usize)>)>, StoreError> {
+        entries: Vec<Entry<T>>,
+    ) -> Result<Vec<(After, Option<(T, usize)>)>, StoreError> {
         let missing: Vec<_> =
             entries.iter().filter(|entry| entry.whole.is_none()).map(|entry| entry.record.clone()).collect();
         let mut read = if missing.is_empty() { HashMap::new() } else { self.get_sized(user, &missing).await? };
@@ -319,7 +336,7 @@ impl Records {
     }
 }
 
-fn streams(asked: &Range<'_>) -> Vec<Stream> {
+fn streams<T>(asked: &Range<'_>) -> Vec<Stream<T>> {
     let user = asked.user;
     if asked.kinds.is_empty() {
         let services = Service::ALL.map(Service::name).into_iter().chain(OTHERS);
@@ -336,9 +353,9 @@ fn streams(asked: &Range<'_>) -> Vec<Stream> {
 }
 
 /// The next entry of all streams; every one of them is ready.
-fn pop(asked: &Range<'_>, streams: &mut [Stream]) -> Option<Entry> {
+fn pop<T>(asked: &Range<'_>, streams: &mut [Stream<T>]) -> Option<Entry<T>> {
     let fronts = streams.iter_mut().filter(|stream| !stream.ahead.is_empty());
-    let place = |stream: &Stream| stream.ahead.front().map(|entry| (entry.effective_ms, entry.record.clone()));
+    let place = |stream: &Stream<T>| stream.ahead.front().map(|entry| (entry.effective_ms, entry.record.clone()));
     let first = fronts.min_by(|one, other| match (place(one), place(other)) {
         (Some(one), Some(other)) => asked.order((one.0, &one.1), (other.0, &other.1)),
         _ => Ordering::Equal,
@@ -346,35 +363,23 @@ fn pop(asked: &Range<'_>, streams: &mut [Stream]) -> Option<Entry> {
     first.ahead.pop_front()
 }
 
-fn entry(index: &str, item: &Item) -> Result<Entry, StoreError> {
+fn entry<T: Shape>(index: &str, item: &Item) -> Result<Entry<T>, StoreError> {
     if index == "by_service" {
         let known = read_known(item)?;
         let (effective_ms, record) = (known.effective_ms, known.record);
         return Ok(Entry { effective_ms, record, retracted: known.retracted, whole: None });
     }
-    let (record, size) = read_sized(item)?;
+    let (record, size) = T::read(item)?;
     Ok(Entry {
-        effective_ms: record.effective_ms,
-        record: record.record.clone(),
-        retracted: record.status == Status::EnteredInError,
+        effective_ms: record.effective_ms(),
+        record: record.record().clone(),
+        retracted: record.status() == Status::EnteredInError,
         whole: Some((record, size)),
     })
 }
 
 /// Whether the record itself is what its entry promised: an index may be behind.
-fn wanted(asked: &Range<'_>, record: &Record) -> bool {
-    (asked.retracted || record.status != Status::EnteredInError)
-        && (asked.from_ms..=asked.to_ms).contains(&record.effective_ms)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_as_long_as_in_a_json_string() {
-        for text in ["", "plain", "{\"a\":\"b\\\\\"}", "a\r\nb\tc", "\u{8}\u{c}\u{1}\u{1f}\u{7f}", "é＝😀"] {
-            assert_eq!(escaped_len(text) + 2, serde_json::to_string(text).unwrap().len(), "{text:?}");
-        }
-    }
+fn wanted<T: Shape>(asked: &Range<'_>, record: &T) -> bool {
+    (asked.retracted || record.status() != Status::EnteredInError)
+        && (asked.from_ms..=asked.to_ms).contains(&record.effective_ms())
 }

@@ -6,7 +6,7 @@ use afferent_domain::Timestamp;
 use afferent_domain::backfill::{Ask, State};
 use afferent_domain::id::RunId;
 
-use super::Run;
+use super::{OPERATION, Run};
 use crate::StoreError;
 use crate::connections::{Connection, Connections};
 
@@ -24,6 +24,9 @@ pub enum Asked {
     TooMany,
 }
 
+/// How often it is tried again where others ask at the same time.
+const ROUNDS: u32 = 8;
+
 /// How long a run stands for the same run asked for again: what comes meanwhile is read without it.
 const SAME: Duration = Duration::from_secs(86_400);
 
@@ -39,25 +42,43 @@ impl Run {
 
 impl Connections {
     /// Begins a run, unless one is under way that reads as much. Of two that ask for the same at once one begins: its id
-    /// is derived from what is asked for and from how often that ended before.
+    /// is derived from what is asked for and from how often that ended before. They are begun one after the other, each
+    /// on the condition that none was begun since its runs were counted: so [`MOST_RUNNING`] holds however many ask at once.
     ///
     /// # Errors
-    /// DynamoDB fails, or an item is not one of ours. What was begun goes on by itself.
+    /// DynamoDB fails, an item is not one of ours, or others keep asking. What was begun goes on by itself.
     pub async fn ask_run(&self, connection: &Connection, ask: Ask, now: Timestamp) -> Result<Asked, StoreError> {
+        for round in 0..ROUNDS {
+            if let Some(asked) = self.ask_in_turn(connection, &ask, now).await? {
+                return Ok(asked);
+            }
+            tokio::time::sleep(Duration::from_millis(25 << round)).await;
+        }
+        Err(StoreError::Conflict { operation: OPERATION })
+    }
+
+    /// `None` if somebody else had one begun meanwhile.
+    async fn ask_in_turn(
+        &self,
+        connection: &Connection,
+        ask: &Ask,
+        now: Timestamp,
+    ) -> Result<Option<Asked>, StoreError> {
+        let turn = self.turn(&connection.id).await?;
         let runs = self.runs(&connection.id).await?;
         let running = || runs.iter().filter(|run| run.state == State::Running);
-        if let Some(run) = running().find(|run| run.covers(&ask, now)) {
-            return Ok(Asked::UnderWay(run.id.clone()));
+        if let Some(run) = running().find(|run| run.covers(ask, now)) {
+            return Ok(Some(Asked::UnderWay(run.id.clone())));
         }
         if running().count() >= MOST_RUNNING {
-            return Ok(Asked::TooMany);
+            return Ok(Some(Asked::TooMany));
         }
-        let before = runs.iter().filter(|run| run.ask == ask).count().to_string();
+        let before = runs.iter().filter(|run| run.ask == *ask).count().to_string();
         let (to, details) = (ask.to.to_string(), ask.details.to_string());
         let from: Vec<String> = ask.from.iter().map(|(service, from)| format!("{service} {from}")).collect();
         let parts = [connection.id.as_str(), "asked", &before, &to, &details].into_iter();
         let id = RunId::derive(&parts.chain(from.iter().map(String::as_str)).collect::<Vec<_>>());
-        let run = self.begin_run(connection, &id, ask, now).await?;
-        Ok(if run.created == now { Asked::Begun(run) } else { Asked::UnderWay(run.id) })
+        let begun = self.begin_in_turn(connection, &id, ask.clone(), now, turn).await?;
+        Ok(begun.map(|run| if run.created == now { Asked::Begun(run) } else { Asked::UnderWay(run.id) }))
     }
 }

@@ -69,7 +69,7 @@ enum Slot {
 
 /// What one device has in a slot.
 struct Share {
-    /// Of a day's activity: a series and a summary tell of the same device.
+    /// Of a day's activity and nights: a series and a summary tell of the same device.
     rank: Option<Rank>,
     covered_ms: i64,
     whole: Stats,
@@ -146,8 +146,7 @@ impl<'a> Collector<'a> {
             }
             // What the page before told decides with the rest of its hour which device counts.
             let slot = self.slot(record, sample, day, samples.unit.unwrap_or_default());
-            let rank = (record.kind == "activity_day").then(|| rank(record));
-            self.put(slot, (device, rank), first, sample);
+            self.put(slot, (device, rank(record)), first, sample);
         }
         if self.raw.last().is_some_and(|last| last.record == self.told.len()) {
             self.told.push(Told {

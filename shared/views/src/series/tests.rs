@@ -320,3 +320,25 @@ fn a_day_is_the_same_devices_in_a_series_as_in_a_summary() {
         assert_eq!(sums(&series(&wish(&format!("activity_day.{part}"), "1d"), &days))[0].1, expected, "{part}");
     }
 }
+
+#[test]
+fn a_night_is_the_same_devices_in_a_series_as_in_a_summary() {
+    // Longer in bed, and less asleep.
+    let night = |name: &str, device: &str, end: &str, asleep: &str, deep: &str| {
+        let parts = [("sleep_duration", "", asleep, "s"), ("sleep_deep", "", deep, "s")];
+        let mut night = compound(name, "sleep_session", ("2026-11-20T00:00:00Z", end), &parts);
+        night.source.device_id = Some(device.to_owned());
+        night
+    };
+    let nights = [
+        night("rec_1", "watch", "2026-11-20T08:00:00Z", "21600", "5400"),
+        night("rec_2", "mat", "2026-11-20T07:30:00Z", "25200", "3600"),
+    ];
+    let mut summary = crate::summaries::Collector::new(crate::summaries::Summary::Daily, Dates::All, None);
+    nights.iter().for_each(|night| summary.add(night.clone()));
+    let row = summary.finish(None, 1).rows.remove(0);
+    for (part, expected) in [("sleep_duration", "25200"), ("sleep_deep", "3600")] {
+        assert_eq!(row.values.get(part).unwrap().value.to_string(), expected);
+        assert_eq!(sums(&series(&wish(&format!("sleep_session.{part}"), "1d"), &nights))[0].1, expected, "{part}");
+    }
+}

@@ -6,11 +6,12 @@ use afferent_domain::record::Record;
 use jiff::civil::Date;
 
 use super::Row;
-use super::rows::{activity_columns, chosen, empty, last, put_activity, slept, state};
+use super::rows::{activity_columns, chosen, empty, last, put_activity, state};
 
 /// The parts of the main night that are told.
-const NIGHT: [&str; 12] = [
+const NIGHT: [&str; 13] = [
     "sleep_duration",
+    "sleep_duration_external",
     "sleep_deep",
     "sleep_light",
     "sleep_rem",
@@ -44,16 +45,16 @@ pub(super) fn columns() -> Vec<String> {
 pub(super) fn row(date: Date, records: &[Record]) -> Option<Row> {
     let mut row = empty(date);
     let mut used: Vec<&Record> = Vec::new();
-    if let Some((activity, others)) = chosen(records) {
+    if let Some((activity, others)) = chosen(records, "activity_day") {
         put_activity(&mut row.values, activity);
-        row.tz = activity.tz.clone();
+        row.device_id.clone_from(&activity.source.device_id);
+        row.model.clone_from(&activity.source.model);
         row.others = others;
         used.push(activity);
     }
-    let nights = || records.iter().filter(|record| record.kind == "sleep_session");
-    if let Some(night) = nights().max_by_key(|night| (slept(night), std::cmp::Reverse(&night.record))) {
+    if let Some((night, others)) = chosen(records, "sleep_session") {
         row.values.put_parts(night, |name| NIGHT.contains(&name));
-        row.others.extend(nights().filter(|other| other.record != night.record).map(|other| other.record.to_string()));
+        row.others.extend(others);
         used.push(night);
     }
     for record in MEASURED.iter().filter_map(|kind| last(records, kind)) {
@@ -72,6 +73,7 @@ pub(super) fn row(date: Date, records: &[Record]) -> Option<Row> {
         }
         used.push(pressure);
     }
+    row.tz = used.iter().find_map(|record| record.tz.clone());
     row.state = state(&used);
     (!row.values.is_empty()).then_some(row)
 }

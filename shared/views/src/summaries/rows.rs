@@ -101,7 +101,7 @@ fn percentage(part: Number, whole: Number) -> Option<Number> {
 }
 
 fn activity(date: Date, records: &[Record]) -> Option<Row> {
-    let (counting, others) = chosen(records)?;
+    let (counting, others) = chosen(records, "activity_day")?;
     let mut row = Row { others, ..about(date, counting) };
     put_activity(&mut row.values, counting);
     row.state = state(&[counting]);
@@ -114,21 +114,30 @@ pub(super) fn put_activity(values: &mut Values, record: &Record) {
     values.derive("basal_energy", "kcal", ("total_energy", "active_energy"), Number::checked_sub);
 }
 
-/// Which of several rows of a day's activity counts: the greatest.
+/// Which of several records of one thing and day counts: the greatest.
 pub(crate) type Rank = (bool, Option<Decimal>, Reverse<RecordId>);
 
-/// What a device of Withings measured goes before what came from elsewhere, then the one with more steps.
-pub(crate) fn rank(record: &Record) -> Rank {
-    let external = record.source.attribution == Some(Attribution::External);
-    let steps = part(&record.components, "steps_total", None).and_then(|part| part.value);
-    (!external, steps, Reverse(record.record.clone()))
+/// Of activity, what a device of Withings measured goes before what came from elsewhere, then the one with more steps. Of nights
+/// and naps it is the one that was slept longest: a night from elsewhere is the night, and a nap on a device of Withings is not.
+/// Of anything else nothing competes.
+pub(crate) fn rank(record: &Record) -> Option<Rank> {
+    let last = Reverse(record.record.clone());
+    match &*record.kind {
+        "activity_day" => {
+            let external = record.source.attribution == Some(Attribution::External);
+            let steps = part(&record.components, "steps_total", None).and_then(|part| part.value);
+            Some((!external, steps, last))
+        }
+        "sleep_session" => Some((true, slept(record), last)),
+        _ => None,
+    }
 }
 
-/// Of several rows of a day's activity the one that counts, and the others.
-pub(super) fn chosen(records: &[Record]) -> Option<(&Record, Vec<String>)> {
-    let days = || records.iter().filter(|record| record.kind == "activity_day");
-    let counting = days().max_by_key(|record| rank(record))?;
-    let others = days().filter(|record| record.record != counting.record).map(|record| record.record.to_string());
+/// Of several records of a kind on a day the one that counts, and the others.
+pub(super) fn chosen<'a>(records: &'a [Record], kind: &str) -> Option<(&'a Record, Vec<String>)> {
+    let of_kind = || records.iter().filter(|record| record.kind == kind);
+    let counting = of_kind().max_by_key(|record| rank(record))?;
+    let others = of_kind().filter(|record| record.record != counting.record).map(|record| record.record.to_string());
     Some((counting, others.collect()))
 }
 
@@ -181,7 +190,8 @@ pub(super) fn workout_columns() -> Vec<String> {
     ["exercise_duration".to_owned()].into_iter().chain(names(WORKOUT)).collect()
 }
 
-/// How long a night was slept.
-pub(super) fn slept(record: &Record) -> Option<Decimal> {
-    part(&record.components, "sleep_duration", None).and_then(|part| part.value)
+/// How long a night was slept; what came from elsewhere says so by a part of its own.
+fn slept(record: &Record) -> Option<Decimal> {
+    let duration = |method| part(&record.components, "sleep_duration", method).and_then(|part| part.value);
+    duration(None).or_else(|| duration(Some("external")))
 }

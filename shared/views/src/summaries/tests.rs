@@ -219,3 +219,44 @@ fn a_page_without_rows_may_end_if_the_next_begins_behind_it() {
     assert!(Collector::new(Summary::Body, Dates::All, None).moves_on(at) && from("2026-11-01").moves_on(at));
     assert!(!from("2026-11-20").moves_on(at), "the same page for ever");
 }
+
+/// A nap on the mat, and a night that came from another maker's app.
+fn nap_and_external_night() -> [Record; 2] {
+    let nap = compound(
+        "rec_1",
+        "sleep_session",
+        ("2026-11-20T13:00:00Z", "2026-11-20T13:20:00Z"),
+        &[("sleep_duration", "", "1200", "s"), ("time_in_bed", "", "1200", "s")],
+    );
+    let mut night = compound(
+        "rec_2",
+        "sleep_session",
+        ("2026-11-20T00:00:00Z", "2026-11-20T07:00:00Z"),
+        &[("sleep_duration", "external", "24000", "s"), ("sleep_score", "", "80", "{score}")],
+    );
+    night.source.device_id = None;
+    night.source.attribution = Some(Attribution::External);
+    [nap, night]
+}
+
+#[test]
+fn a_night_from_elsewhere_does_not_lose_against_a_nap_on_the_mat() {
+    let rows = page(Summary::Daily, &nap_and_external_night()).rows;
+    assert_eq!(value(&rows[0], "sleep_duration_external"), "24000");
+    assert_eq!(value(&rows[0], "sleep_score"), "80");
+    assert!(rows[0].values.get("sleep_duration").is_none());
+    assert_eq!(rows[0].others, ["rec_1"]);
+    assert!(Summary::Daily.columns().contains(&"sleep_duration_external".to_owned()));
+}
+
+#[test]
+fn a_whole_day_says_whose_activity_it_is_and_in_which_zone_even_if_there_is_only_a_weight() {
+    let weight = measured("rec_1", "body_weight", "2026-11-20T07:00:00Z", "80", "kg");
+    let row = &page(Summary::Daily, std::slice::from_ref(&weight)).rows[0];
+    assert_eq!((row.tz.as_deref(), &row.device_id), (Some("Europe/Lisbon"), &None));
+    let period = ("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z");
+    let mut activity = compound("rec_2", "activity_day", period, &[("steps_total", "", "5000", "{steps}")]);
+    activity.source.model = Some("ScanWatch".to_owned());
+    let row = &page(Summary::Daily, &[activity, weight]).rows[0];
+    assert_eq!((row.device_id.as_deref(), row.model.as_deref()), (Some("watch"), Some("ScanWatch")));
+}

@@ -10,21 +10,17 @@ use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::{Nothing, alive, connection, refresh};
 use crate::door::{Reader, Writer};
-use crate::extract::{Body, MaybeBody, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{Body, MaybeBody, Path, Query, limit, read_pair, write_pair};
 use crate::problem::{Details, Problem};
+use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json, json_with};
 use crate::state::{App, Shared};
 
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(start_backfill, list_backfills))
-        .routes(routes!(get_backfill))
-        .routes(routes!(cancel_backfill))
+pub(super) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; start_backfill, list_backfills, get_backfill, cancel_backfill)
 }
 
 /// Which past is to be read.
@@ -158,6 +154,7 @@ struct BackfillList {
 #[into_params(parameter_in = Query)]
 struct BackfillPage {
     /// How many at most, from 1 to 100; 25 unless it is said.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -253,7 +250,7 @@ async fn list_backfills(
     Query(page): Query<BackfillPage>,
 ) -> Answer {
     let limit = usize::from(limit(page.limit, 25, 100)?);
-    let after = page.cursor.as_deref().map(after).transpose()?;
+    let after = page.cursor.as_deref().map(|cursor| read_pair(cursor, RunId::parse)).transpose()?;
     let connection = connection(&app, &text).await?;
     let mut runs = app.connections.runs(&connection.id).await?;
     let place = |run: &Run| (std::cmp::Reverse(run.created.as_millis()), run.id.clone());
@@ -264,14 +261,8 @@ async fn list_backfills(
     let more = runs.len() > limit;
     runs.truncate(limit);
     let last = runs.last().filter(|_| more);
-    let next = last.map(|run| write_cursor(&format!("{} {}", run.created.as_millis(), run.id)));
+    let next = last.map(|run| write_pair(run.created.as_millis(), &run.id));
     json(&BackfillList { backfills: runs.iter().map(BackfillRun::of).collect(), next })
-}
-
-fn after(cursor: &str) -> Result<(i64, RunId), Problem> {
-    let text = read_cursor(cursor)?;
-    let after = text.split_once(' ').and_then(|(created, id)| Some((created.parse().ok()?, RunId::parse(id)?)));
-    after.ok_or_else(bad_cursor)
 }
 
 /// Shows a run.

@@ -8,18 +8,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::{Nothing, connection};
 use crate::door::Writer;
 use crate::extract::{MaybeBody, Path};
 use crate::problem::{Details, Problem};
+use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json_with};
 use crate::state::Shared;
 
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(disconnect_connection))
+pub(super) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; disconnect_connection)
 }
 
 /// How far the end of a connection is.

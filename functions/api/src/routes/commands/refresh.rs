@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use afferent_domain::backfill::is_detail;
-use afferent_domain::connection::State as Link;
 use afferent_domain::service::Service;
 use afferent_queue::{Pull, Sending, Wake};
 use afferent_store::marks::{Refreshing, TooSoon};
@@ -11,21 +10,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::connection;
+use super::{alive, connection};
 use crate::door::Writer;
 use crate::extract::{MaybeBody, Path};
 use crate::problem::{Details, Problem};
+use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json_with};
 use crate::state::Shared;
 
 /// When `keeper` wakes a mark whose message was lost.
 const LOST: Duration = Duration::from_secs(30);
 
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(refresh_connection))
+pub(super) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; refresh_connection)
 }
 
 /// What is to be read.
@@ -51,8 +49,7 @@ struct Refresh {
 struct RefreshedService {
     /// The service.
     service: &'static str,
-    /// `queued`; `already_under_way` (it is being read, and read again after that); `not_granted`; `reauthorise` (the link
-    /// is dead).
+    /// `queued`; `already_under_way` (it is being read, and read again after that); `not_granted`.
     outcome: &'static str,
 }
 
@@ -69,6 +66,7 @@ struct RefreshedService {
     responses(
         (status = 202, description = "Services are being read.", body = Refresh),
         (status = 200, description = "There is nothing that could be read.", body = Refresh),
+        (status = 409, description = "The connection does not live.", body = Details, content_type = "application/problem+json"),
         (status = 429, description = "It was refreshed less than a minute ago.", body = Details, content_type = "application/problem+json"),
     )
 )]
@@ -83,7 +81,8 @@ async fn refresh_connection(
         Some(names) => named(names)?,
     };
     let connection = connection(&app, &text).await?;
-    let allowed = |service: &Service| connection.state == Link::Connected && connection.scopes.allow(*service);
+    alive(&connection)?;
+    let allowed = |service: &Service| connection.scopes.allow(*service);
     let now = app.now();
     if services.iter().any(allowed)
         && let Err(TooSoon(at)) = app.connections.begin_refresh(&connection.id, now).await?
@@ -94,12 +93,17 @@ async fn refresh_connection(
     }
     let (mut outcomes, mut wakes) = (Vec::new(), Vec::new());
     for service in services {
-        let outcome = if connection.state != Link::Connected {
-            "reauthorise"
-        } else if !allowed(&service) {
+        let outcome = if !allowed(&service) {
             "not_granted"
         } else {
-            let refreshing = app.connections.refresh(&connection.id, service, now, now + LOST).await?;
+            let refreshing = match app.connections.refresh(&connection.id, service, now, now + LOST).await {
+                Ok(refreshing) => refreshing,
+                Err(error) => {
+                    // What was not marked must not wait for a minute that brought nothing. That this fails too is no news.
+                    let _ = app.connections.give_back_minute(&connection.id, now).await;
+                    return Err(error.into());
+                }
+            };
             let wake = Wake { connection: connection.id.clone(), service: service.name().to_owned() };
             wakes.push(Sending { body: Pull::Wake(wake).to_body(), ..Sending::default() });
             match refreshing {

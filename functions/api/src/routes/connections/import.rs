@@ -11,19 +11,18 @@ use afferent_store::StoreError;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::consent::{Brought, NotImported};
 use crate::door::Writer;
 use crate::extract::Body;
 use crate::problem::Problem;
+use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json};
 use crate::state::Shared;
 use crate::wish::{self, ScopeName};
 
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(import_connections))
+pub(super) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; import_connections)
 }
 
 /// The most connections of one request.

@@ -5,25 +5,19 @@ use std::time::Duration;
 use afferent_domain::signature::SigningSecret;
 use afferent_registry::{Rotation, SecretState};
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{Nothing, shapes};
+use super::shapes;
 use crate::door::EndpointOwner;
-use crate::extract::{MaybeBody, Path, Query};
+use crate::extract::{MaybeBody, Path};
 use crate::problem::Problem;
-use crate::routes::{Answer, json};
+use crate::routes::put::{Routes, put};
+use crate::routes::{Answer, json, no_content};
 use crate::state::Shared;
 
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(show_secret))
-        .routes(routes!(rotate_secret))
-        .routes(routes!(list_secrets))
-        .routes(routes!(revoke_secret))
+pub(super) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; show_secret, rotate_secret, list_secrets, revoke_secret)
 }
 
 /// Shows the secret that signs.
@@ -35,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The current secret.", body = shapes::EndpointSecret))
 )]
-async fn show_secret(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+async fn show_secret(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     json(&app.registry().await?.secret(&owner.endpoint).await?)
 }
 
@@ -56,7 +50,7 @@ struct Listed {
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The secrets by their numbers.", body = shapes::EndpointSecretList))
 )]
-async fn list_secrets(State(app): State<Shared>, owner: EndpointOwner, _: Query<Nothing>) -> Answer {
+async fn list_secrets(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
     json(&Listed { secrets: app.registry().await?.secrets(&owner.endpoint).await?, next: None })
 }
 
@@ -87,7 +81,6 @@ struct RotateWish {
 async fn rotate_secret(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     MaybeBody(wish): MaybeBody<RotateWish>,
 ) -> Answer {
     let given = wish.secret.as_deref().map(SigningSecret::parse).transpose();
@@ -115,10 +108,9 @@ async fn rotate_secret(
 async fn revoke_secret(
     State(app): State<Shared>,
     owner: EndpointOwner,
-    _: Query<Nothing>,
     Path((_, number)): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
+) -> Answer {
     let number = number.parse().map_err(|_| Problem::NotFound("secret"))?;
     app.registry().await?.revoke(&owner.endpoint, number).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(no_content())
 }

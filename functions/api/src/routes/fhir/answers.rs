@@ -1,21 +1,18 @@
 //! Answers in FHIR's media type, problems included.
 
-use std::collections::BTreeMap;
-
+use afferent_domain::id::UserId;
 use afferent_fhir::search::Common;
-use afferent_fhir::{Bundle, Entry, MEDIA_TYPE, Outcome};
+use afferent_fhir::{Bundle, Entry, MEDIA_TYPE, Outcome, id};
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 use serde::Serialize;
-use utoipa::IntoResponses;
-use utoipa::openapi::schema::{Object, ObjectBuilder};
-use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder};
 
-use super::BASE;
-use crate::extract::write_cursor;
+use super::asked::bad_cursor;
+use super::{BASE, Problem};
+use crate::extract::Cursors;
 use crate::routes::{Answer, text};
 
 /// The longest problem there is, in bytes.
@@ -30,15 +27,57 @@ pub(crate) fn resource(resource: &impl Serialize, rev: Option<u32>) -> Answer {
     Ok(answer)
 }
 
-/// A page of what a search at this address found; `next` is where the next page goes on.
-pub(crate) fn page(address: &str, entries: Vec<Entry>, asked: &Common, next: Option<String>) -> Answer {
+/// A page of what was found.
+pub(crate) struct Page {
+    address: String,
+    understood: Vec<(String, String)>,
+    cursors: Cursors,
+    cursor: Option<String>,
+    entries: Vec<Entry>,
+}
+
+impl Page {
+    /// A page of what was asked for at this path under the server's base; `user` is whom alone it is about.
+    pub(crate) fn of(base: &str, path: &str, user: Option<&UserId>, asked: &Common) -> Self {
+        let about = user.map(|user| ("patient".to_owned(), id::of_user(user)));
+        let bound = asked.understood.iter().cloned().chain(about);
+        Self {
+            address: format!("{base}/{path}"),
+            understood: asked.understood.clone(),
+            cursors: Cursors::to(&format!("{BASE}/{path}"), bound),
+            cursor: asked.cursor.clone(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Where the page before ended, if there was one.
+    ///
+    /// # Errors
+    /// The cursor is none of this search.
+    pub(crate) fn place(&self) -> Result<Option<String>, Problem> {
+        let cursor = self.cursor.as_deref();
+        cursor.map(|text| self.cursors.read(text).map_err(|_| bad_cursor())).transpose()
+    }
+
+    pub(crate) fn put(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// The page as an answer; `next` is where the following one goes on.
+pub(crate) fn page(page: Page, next: Option<String>) -> Answer {
     let link = |cursor: Option<&str>| {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(&asked.understood).extend_pairs(cursor.map(|cursor| ("_cursor", cursor)));
-        format!("{address}?{}", query.finish()).trim_end_matches('?').to_owned()
+        query.extend_pairs(&page.understood).extend_pairs(cursor.map(|cursor| ("_cursor", cursor)));
+        format!("{}?{}", page.address, query.finish()).trim_end_matches('?').to_owned()
     };
-    let next = next.map(|next| link(Some(&write_cursor(&next))));
-    resource(&Bundle::page(entries, link(asked.cursor.as_deref()), next), None)
+    let next = next.map(|next| link(Some(&page.cursors.write(&next))));
+    let itself = link(page.cursor.as_deref());
+    resource(&Bundle::page(page.entries, itself, next), None)
 }
 
 /// Makes an OperationOutcome of a problem that something under FHIR's address answers with, whoever refused it.
@@ -59,27 +98,4 @@ pub(crate) async fn outcomes(request: Request, next: Next) -> Response<Body> {
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     Response::from_parts(parts, Body::from(body))
-}
-
-/// What every route here may answer besides what it is for.
-pub(crate) struct Said;
-
-impl IntoResponses for Said {
-    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let means = [
-            ("400", "A parameter is not right."),
-            ("401", "There is no key, or none that is good."),
-            ("403", "A key of this kind may not do this."),
-            ("404", "There is no such thing, or it is not for this key to know of."),
-            ("429", "Too many requests: `Retry-After` says when to come back."),
-            ("500", "What is stored cannot be written as an answer."),
-            ("503", "Something that is needed is out of reach; asking again is right."),
-        ];
-        let outcome = |means: &str| {
-            let schema: Object = ObjectBuilder::new().description(Some("An OperationOutcome.")).build();
-            let content = ContentBuilder::new().schema(Some(schema)).build();
-            RefOr::T(ResponseBuilder::new().description(means).content(MEDIA_TYPE, content).build())
-        };
-        means.into_iter().map(|(status, means)| (status.to_owned(), outcome(means))).collect()
-    }
 }

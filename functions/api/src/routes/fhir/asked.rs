@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use afferent_domain::grant::Grant;
 use afferent_domain::id::UserId;
 use afferent_fhir::id;
-use afferent_fhir::search::Refused;
-use axum::extract::FromRequestParts;
+use afferent_fhir::search::{Refused, of_one};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::Method;
 use axum::http::request::Parts;
 
 use crate::door::Caller;
-use crate::extract;
+use crate::extract::Text;
 use crate::problem::Problem;
 
 /// A search by somebody who may read the Patient whom it names.
@@ -30,13 +31,21 @@ pub(crate) struct Searching {
 /// Somebody who reads one resource; what it is about is to be shown to [`Looking::patient`] first.
 pub(crate) struct Looking(Caller);
 
-impl<S: Send + Sync> FromRequestParts<S> for Searching {
+impl<S: Send + Sync> FromRequest<S> for Searching {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = caller(parts)?;
-        let query = parts.uri.query().unwrap_or_default();
-        let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let caller = caller(&parts)?;
+        let read = |text: &str| form_urlencoded::parse(text.as_bytes()).into_owned().collect::<Vec<_>>();
+        let mut parameters: Vec<(String, String)> = read(parts.uri.query().unwrap_or_default());
+        let prefer = parts.headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let lenient = prefer.split([',', ';']).any(|wish| wish.trim() == "handling=lenient");
+        // A search may come as a form: nothing of it stands in an address then, which others may keep.
+        if parts.method == Method::POST {
+            let Text(form) = Text::from_request(Request::from_parts(parts, body), state).await?;
+            parameters.extend(read(&form));
+        }
         let names = ["patient", "subject", "subject:Patient"];
         let mut named = None;
         for (_, value) in parameters.iter().filter(|(name, _)| names.contains(&&**name)) {
@@ -50,8 +59,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Searching {
         let users: BTreeSet<UserId> = caller.grants.iter().filter_map(of_one).collect();
         caller.sees(named.as_ref().or(users.first()).unwrap_or(&UserId::from("")), "patient")?;
         let own = (!caller.grants.read()).then_some(users);
-        let prefer = parts.headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let lenient = prefer.split([',', ';']).any(|wish| wish.trim() == "handling=lenient");
         Ok(Self { caller, parameters, lenient, own, named })
     }
 }
@@ -62,6 +69,12 @@ impl Searching {
         let only = self.own.as_ref().filter(|own| own.len() == 1).and_then(BTreeSet::first);
         let one = self.named.as_ref().or(only);
         one.ok_or_else(|| Problem::field("patient", "the id of one Patient, `usr-…`"))
+    }
+
+    /// The Patient of this id, if the key is for that one. The query may name only the same.
+    pub(crate) fn patient(&self, user: Option<UserId>) -> Result<UserId, Problem> {
+        self.caller.sees(user.as_ref().unwrap_or(&UserId::from("")), "patient")?;
+        user.ok_or(Problem::NotFound("patient"))
     }
 
     /// Whether the key is for this user.
@@ -90,6 +103,19 @@ fn caller(parts: &Parts) -> Result<Caller, Problem> {
     parts.extensions.get::<Caller>().cloned().ok_or(Problem::Key("a key is needed: Authorization: Bearer afk_…"))
 }
 
+/// A request for one thing, which says nothing more than in which form it is wanted.
+pub(crate) struct Plainly;
+
+impl<S: Send + Sync> FromRequestParts<S> for Plainly {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        of_one(&parameters).map(|()| Self).map_err(refused)
+    }
+}
+
 /// A parameter of a search that is not right.
 pub(crate) fn refused(refused: Refused) -> Problem {
     Problem::field(refused.parameter, refused.expected)
@@ -97,8 +123,4 @@ pub(crate) fn refused(refused: Refused) -> Problem {
 
 pub(crate) fn bad_cursor() -> Problem {
     Problem::field("_cursor", "that of the link `next` of an earlier page")
-}
-
-pub(crate) fn read_cursor(text: &str) -> Result<String, Problem> {
-    extract::read_cursor(text).map_err(|_| bad_cursor())
 }

@@ -11,22 +11,21 @@ use afferent_store::notifications::State as Notification;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::{KnownSpan, SweepTier};
 use crate::door::UserReader;
 use crate::extract::Query;
 use crate::problem::Problem;
 use crate::routes::commands::zone;
+use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json};
 use crate::state::{App, Shared};
 
 /// How many notifications in quarantine are counted.
 const COUNTED: u16 = 100;
 
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(get_completeness))
+pub(super) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; get_completeness)
 }
 
 /// Of which time.

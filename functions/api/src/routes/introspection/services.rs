@@ -12,12 +12,11 @@ use axum::extract::State;
 use futures_util::future::{try_join, try_join_all};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::SweepTier;
+use crate::door::ConnectionReader;
 use crate::routes::commands::BackfillRun;
-use crate::routes::connections::ConnectionReader;
+use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json};
 use crate::state::{App, Shared};
 
@@ -27,8 +26,8 @@ const LOOKED_AT: usize = 25;
 /// How many runs are shown.
 const RUNS: usize = 20;
 
-pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list_services))
+pub(super) fn routes<R: Routes>(routes: R) -> R {
+    put!(routes; list_services)
 }
 
 /// How a connection stands, service by service.

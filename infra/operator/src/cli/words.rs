@@ -1,10 +1,28 @@
-//! Words of the command line.
+//! How durations, instants and rates are written.
 
 use std::time::Duration;
 
-use afferent_domain::{Clock, Timestamp};
-use afferent_local::clock::SystemClock;
-use serde_json::{Value, json};
+use afferent_domain::Timestamp;
+
+/// An instant, as somebody wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instant {
+    /// This one.
+    At(Timestamp),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl Instant {
+    /// Which one that is at `now`.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now - ago,
+        }
+    }
+}
 
 /// `90s`, `90m`, `24h`, `7d`, or `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -24,28 +42,19 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// An instant in RFC 3339, or how long ago it was.
-pub(super) fn ago(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Instant, String> {
     if let Ok(ago) = duration(text) {
-        return Ok(SystemClock.now() - ago);
+        return Ok(Instant::Ago(ago));
     }
     let instant = text.parse::<jiff::Timestamp>();
     let wrong = |_| format!("{text:?} is no instant: write 2026-11-21T07:00:00Z, or 24h for a day ago");
-    instant.map(|instant| Timestamp::from_millis(instant.as_millisecond())).map_err(wrong)
+    instant.map(|instant| Instant::At(Timestamp::from_millis(instant.as_millisecond()))).map_err(wrong)
 }
 
 /// `10/1`: requests and seconds.
 pub(super) fn rate(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once('/').and_then(|(requests, per_s)| Some((requests.parse().ok()?, per_s.parse().ok()?)));
     parts.ok_or_else(|| format!("{text:?} is no rate: write requests/seconds, such as 10/1"))
-}
-
-/// A policy by its name, or a list of waits.
-pub(super) fn policy(text: String) -> Value {
-    let waits: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
-    match waits {
-        Ok(waits) => json!({"custom": {"waits_s": waits}}),
-        Err(_) => text.into(),
-    }
 }
 
 #[cfg(test)]
@@ -63,15 +72,14 @@ mod tests {
 
     #[test]
     fn an_instant_is_written_whole_or_as_how_long_ago_it_was() {
-        assert_eq!(ago("2026-11-21T07:03:11Z"), Ok(Timestamp::from_secs(1_795_244_591)));
-        assert!(ago("1h").is_ok_and(|at| at < SystemClock.now() - Duration::from_secs(3_599)));
-        assert!(ago("yesterday").is_err());
+        let now = Timestamp::from_secs(1_795_244_591);
+        assert_eq!(instant("2026-11-21T07:03:11Z").unwrap().at(now), now);
+        assert_eq!(instant("1h").unwrap().at(now), now - Duration::from_secs(3_600));
+        assert!(instant("yesterday").is_err());
     }
 
     #[test]
-    fn a_policy_is_a_name_or_a_list_of_waits() {
-        assert_eq!(policy("withings".to_owned()), json!("withings"));
-        assert_eq!(policy("5,300".to_owned()), json!({"custom": {"waits_s": [5, 300]}}));
+    fn a_rate_has_two_numbers() {
         assert_eq!((rate("10/1"), rate("10").is_err()), (Ok((10, 1)), true));
     }
 }

@@ -1,0 +1,91 @@
+//! What a pull leaves to those that come after it: the reads that it completed, and how far one came that was cut short.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use afferent_domain::Timestamp;
+use afferent_domain::id::PullId;
+use afferent_domain::mark::{Entry, Evidence, satisfied};
+use afferent_domain::notification::Window;
+use afferent_domain::service::Service;
+use afferent_store::StoreError;
+use afferent_store::connections::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::Fetcher;
+use crate::read::{Progress, Reading};
+
+/// How long the reads of earlier pulls are remembered. A notification that waited on the queue may be older than
+/// a pull that is over by now; it is satisfied without a call.
+const REMEMBERED: Duration = Duration::from_secs(15 * 60);
+
+/// How far the time of the latest notification that a mark tells may be behind.
+const TOLD: Duration = Duration::from_secs(60);
+
+/// The most reads that are remembered, and the most instants of changes in each.
+const MOST_SEEN: (usize, usize) = (100, 50);
+
+/// What a pull leaves to the next one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The read that was under way when it was cut short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) read: Option<Progress>,
+    /// The reads that were completed.
+    #[serde(default)]
+    seen: Vec<Seen>,
+}
+
+/// A completed read, as an item keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    began: Timestamp,
+    changed: BTreeSet<i64>,
+    whole: Vec<(i64, i64)>,
+    since_last: bool,
+}
+
+impl Kept {
+    pub(crate) fn of(reading: &Reading, now: Timestamp) -> Self {
+        let (reads, instants) = MOST_SEEN;
+        let seen = reading.evidence.iter().rev().filter(|read| read.began + REMEMBERED > now).take(reads);
+        let seen = seen.map(|read| Seen {
+            began: read.began,
+            changed: read.changed.iter().map(|at| at.as_secs()).take(instants).collect(),
+            whole: read.whole.iter().map(|window| (window.start, window.end)).collect(),
+            since_last: read.since_last,
+        });
+        Self { read: reading.progress.clone(), seen: seen.collect() }
+    }
+
+    pub(crate) fn evidence(&self, now: Timestamp) -> Vec<Evidence> {
+        let recent = self.seen.iter().filter(|seen| seen.began + REMEMBERED > now);
+        let evidence = |seen: &Seen| Evidence {
+            began: seen.began,
+            changed: seen.changed.iter().map(|secs| Timestamp::from_secs(*secs)).collect(),
+            whole: seen.whole.iter().map(|(start, end)| Window::new(*start, *end)).collect(),
+            since_last: seen.since_last,
+        };
+        recent.map(evidence).collect()
+    }
+}
+
+impl Fetcher {
+    /// The last pull of the service, if what it left satisfies `entry` already: there is nothing to mark then, nor to read.
+    /// Asked where many notifications come at once, because it costs a read, and of those with a window: one without may ask
+    /// whether the link lives, and is answered by a pull. The mark still tells to the minute when the latest one came.
+    pub(crate) async fn satisfied_earlier(
+        &self,
+        connection: &Connection,
+        service: Service,
+        entry: &Entry,
+    ) -> Result<Option<PullId>, StoreError> {
+        if entry.window.is_none() {
+            return Ok(None);
+        }
+        let Some(earlier) = self.connections.earlier(&connection.id, service).await? else { return Ok(None) };
+        let kept: Kept = serde_json::from_str(&earlier.progress).unwrap_or_default();
+        let told = entry.received < earlier.notified + TOLD;
+        Ok((told && satisfied(entry, &kept.evidence(self.clock.now()))).then_some(earlier.pull))
+    }
+}
