@@ -22,7 +22,7 @@ pub const LOOKS: usize = 5_000;
 /// The index that has whole records.
 const BY_KIND: &str = "by_kind";
 
-/// How many bytes of records, by [`escaped_len`] of their JSON, one page may hold; the first record always fits.
+/// How many bytes of records, by [`super::escaped_len`] of their JSON, one page may hold; the first record always fits.
 pub const PAGE_BYTES: usize = 4_000_000;
 
 /// How many bytes of records one page looks at, whatever it keeps of them.

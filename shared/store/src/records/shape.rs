@@ -10,13 +10,13 @@ use crate::item::{Item, Reading, to_json};
 /// A record as text, with what it is chosen by. Reading the record and writing it again would take several times as long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// See [`Record::record`].
+    /// Its id.
     pub record: RecordId,
-    /// See [`Record::effective_ms`].
+    /// When it was or began, in epoch milliseconds.
     pub effective_ms: i64,
-    /// See [`Record::status`].
+    /// Preliminary, final, amended or entered in error.
     pub status: Status,
-    /// See [`Record::local_date`].
+    /// The local day of a fact about a day.
     pub local_date: Option<String>,
     /// When it was or began (RFC 3339, local).
     pub start: String,
