@@ -12,7 +12,9 @@ from test_outcome import Outcome, local, outcome  # noqa: F401 (fixtures)
 BODIES: dict[str, dict] = {
     "approve_retraction": {},
     "authorize_connection": {"reference_id": "somebody"},
+    "begin_round": {"cause": "callback"},
     "cancel_backfill": {},
+    "cancel_round": {},
     "change_endpoint": {"description": "changed"},
     "compat_change": {"description": "changed again"},
     "compat_register": {"url": "http://127.0.0.1:9/hook"},
@@ -54,7 +56,7 @@ QUERIES = {
 }
 
 # These make what others need.
-FIRST = ["create_key", "register_endpoint", "start_backfill", "recover_deliveries"]
+FIRST = ["begin_round", "create_key", "register_endpoint", "start_backfill", "recover_deliveries"]
 
 # These end what the others need.
 LAST = ["revoke_key", "delete_endpoint", "compat_delete", "disconnect_connection", "erase_user", "get_erasure"]
@@ -99,6 +101,7 @@ def test_every_route_of_the_api_may_do_what_it_does(outcome: Outcome) -> None:  
         "retraction": "ret_none",
         "erasure": "ers_none",
         "key": "key_none",
+        "round": "rnd_none",
     }
 
     def call(method: str, path: str, operation: dict) -> tuple[int, bytes]:
@@ -132,8 +135,9 @@ def test_every_route_of_the_api_may_do_what_it_does(outcome: Outcome) -> None:  
         assert status < 500 or (status == 502 and name in REFUSED), (name, status, body[:300])
         if status >= 400:
             refused[name] = (status, json.loads(body).get("detail"))
-        for made in ("key", "run", "job", "erasure"):
-            if status in (201, 202) and name in ("create_key", "start_backfill", "recover_deliveries", "erase_user"):
+        for made in ("key", "run", "job", "erasure", "round"):
+            makers = ("create_key", "start_backfill", "recover_deliveries", "erase_user", "begin_round")
+            if status in (201, 202) and name in makers:
                 known[made] = json.loads(body).get(made) or known[made]
     # The others did what they are for.
     assert set(refused) <= REFUSED, {name: why for name, why in refused.items() if name not in REFUSED}

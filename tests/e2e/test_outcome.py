@@ -14,6 +14,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+import zlib
 
 import deploy
 import processes
@@ -79,8 +80,14 @@ def read_tables(emulator: str) -> dict[str, list[dict]]:
     for table in TABLES:
         pages = dynamodb.get_paginator("scan").paginate(TableName=f"{STACK}-{table}")
         items = [item for page in pages for item in page["Items"]]
-        tables[table] = [{name: read(value) for name, value in item.items()} for item in items]
+        tables[table] = [unpacked({name: read(value) for name, value in item.items()}) for item in items]
     return tables
+
+
+def unpacked(item: dict) -> dict:
+    """An item with the text of its event, which is packed by DEFLATE where that makes it shorter."""
+    packed = item.pop("packed", None)
+    return item if packed is None else item | {"body": zlib.decompress(packed.value, wbits=-15).decode()}
 
 
 def is_tried_or_kept_back(delivery: dict) -> bool:
