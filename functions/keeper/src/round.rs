@@ -74,7 +74,7 @@ impl Keeper {
     /// A table is out of reach; the next minute goes on.
     pub(crate) async fn go_round(&self, until: Timestamp) -> Result<bool, lambda_runtime::Error> {
         let Some(mut round) = self.connections.running_round().await? else { return Ok(false) };
-        if self.clock.now() < round.counts_from() {
+        if self.clock.now() < round.visits_from() {
             return Ok(true);
         }
         let mut at = cursor(&round);

@@ -83,7 +83,7 @@ pub struct Progress {
     pub accounts: u64,
     /// Accounts that turned out to need a new consent.
     pub lost: u64,
-    /// Accounts that could not be cared for in a day.
+    /// Accounts whose care failed again and again, or took longer than [`PATIENCE`].
     pub left: u64,
     /// Where the keeper goes on. What it means is the keeper's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,9 +100,9 @@ impl Round {
         Self { round, cause, created_ms: now, state: State::Running, progress: Progress::default() }
     }
 
-    /// A care that ended before this does not count.
+    /// No account is visited before this.
     #[must_use]
-    pub fn counts_from(&self) -> Timestamp {
+    pub fn visits_from(&self) -> Timestamp {
         match self.cause {
             Cause::Callback => self.created_ms + SETTLE,
             Cause::Restored { .. } => self.created_ms,

@@ -87,7 +87,7 @@ struct Shown {
     accounts: u64,
     /// Accounts that turned out to need a new consent.
     lost: u64,
-    /// Accounts that could not be cared for within a day, and are left to their daily care.
+    /// Accounts whose care failed three times in a row, or took a day; their own care goes on.
     left: u64,
 }
 
