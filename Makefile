@@ -1,5 +1,5 @@
 # `make` lists the targets. What a target needs and can be had from a registry is set up by it, in .venv and .tools.
-# `run`, `demo` and `bench` need Rust and a C compiler, and nothing else.
+# `run`, `demo`, `bench`, `cost` and `scale` need Rust and a C compiler, and nothing else.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,12 +15,17 @@ WITHINGS ?= 9100
 ARGS ?=
 # Name of the stack that `deploy` and `hotswap` work on.
 STACK ?= afferent
+# Cargo features of the functions for `build` and `hotswap`, such as FEATURES=otel (docs/tracing.md).
+FEATURES ?=
 # For `make deploy`, such as PARAMETERS="WithingsClientId=.. WithingsClientSecret=.. CallbackSecretSha256=..".
 # What is not given keeps the value that it had at the last deployment.
 PARAMETERS ?=
 # How many seeds `make soak` runs of each kind, and the seed of its requests to the API: another one each time.
 SEEDS ?= 1000
 SEED ?=
+
+# Which curves `make scale` plays; all of them unless it is set.
+CURVES ?=
 
 # Another browser for `screenshots` than the one that npm brings.
 CHROMIUM ?=
@@ -31,8 +36,8 @@ DENY_VERSION := 0.20.2
 MACHETE_VERSION := 0.9.2
 PYTEST := .venv/bin/pytest -q -rs
 # What runs a stack: the bootstraps, the local stack itself, the simulated Withings; the queues alone, for the conformance
-# suite; and a reader of the stream. Always built together, because cargo builds what they share anew for every other choice of packages.
-BINARIES := $(FUNCTIONS:%=-p %) -p afferent-play -p withings-simulator -p local-sqs -p stream-reader
+# suite; the operator's tool; and a reader of the stream. Always built together, because cargo builds what they share anew for every other choice of packages.
+BINARIES := $(FUNCTIONS:%=-p %) -p afferent-play -p afferent-operator -p withings-simulator -p local-sqs -p stream-reader
 PORTS := --front-port $(FRONT) --dynamodb-port $(DYNAMODB) --sqs-port $(SQS) --withings-port $(WITHINGS)
 
 .PHONY: help
@@ -95,6 +100,15 @@ bench: bootstraps ## The benchmarks, as a table with ratios; also target/bench.j
 cost: needs-rust ## What a million notifications would cost on AWS, and a month at rest, line by line
 	cargo run --locked --quiet -p cost
 
+# Outside the gate, which plays a little of each: `CURVES="lanes keys"` for some of them.
+.PHONY: scale
+scale: needs-rust ## Play the curves of docs/scale.md anew: numbers, pictures, tables
+	cargo run --locked --quiet -p scale -- $(CURVES)
+
+.PHONY: release-fixture
+release-fixture: needs-rust ## Record what a stack of this release leaves, for the tests of later ones (VERSION=0.1.0)
+	RECORD=$(VERSION) cargo test --locked -p stack-tests --test upgrade a_release_is_recorded
+
 .PHONY: soak
 soak: needs-python binaries ## The long seeded runs: what each seed found, and all of them together (SEEDS=1000)
 	SEEDS=$(SEEDS) cargo test --locked -p keeper --test seeds -- --nocapture
@@ -115,7 +129,7 @@ screenshots: binaries tests/screenshots/node_modules ## Take the pictures of doc
 # Check
 
 .PHONY: check
-check: check-format check-lints check-docs check-licences check-advisories check-unused check-template check-sam check-policies check-cdk ## Everything that needs no running stack
+check: check-format check-lints check-docs check-licences check-advisories check-unused check-template check-sam check-build check-policies check-cdk ## Everything that needs no running stack
 
 .PHONY: check-format
 check-format: needs-rust
@@ -124,6 +138,8 @@ check-format: needs-rust
 .PHONY: check-lints
 check-lints: needs-rust
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	# What the feature `otel` adds is in one crate.
+	cargo clippy --locked -p afferent-function --features otel --all-targets -- -D warnings
 
 .PHONY: check-docs
 check-docs: needs-rust
@@ -182,7 +198,7 @@ sbom: needs-rust needs-python ## What the deployed functions are made of, as Cyc
 
 .PHONY: build
 build: .venv/build ## Build the bootstraps for AWS (arm64) into target/lambda
-	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 $(FUNCTIONS:%=-p %)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 $(if $(FEATURES),--features $(FEATURES)) $(FUNCTIONS:%=-p %)
 
 .PHONY: deploy
 deploy: build .tools/sam/done ## Deploy the stack by `sam deploy` (STACK=afferent PARAMETERS="WithingsClientId=...")
@@ -193,7 +209,7 @@ deploy: build .tools/sam/done ## Deploy the stack by `sam deploy` (STACK=afferen
 .PHONY: hotswap
 hotswap: .venv/build ## Replace the code of one deployed function (FN=ingest STACK=afferent)
 	[[ " $(FUNCTIONS) " == *" $(FN) "* ]] || { echo "name a function: make hotswap FN=ingest" >&2; exit 1; }
-	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 -p $(FN)
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda build --locked --release --arm64 $(if $(FEATURES),--features $(FEATURES)) -p $(FN)
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo-lambda lambda deploy --binary-name $(FN) --alias live $(STACK)-$(FN)
 
 # What then waits where, and for how long, is printed; docs/runbooks/README.md has it too.

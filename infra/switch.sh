@@ -5,6 +5,7 @@
 # A function that reads a queue or the stream is stopped at its event source: what comes waits there and is not received,
 # because every receive counts toward the dead-letter queue. (A concurrency of 0 would let SQS go on handing messages to
 # an invocation that is refused.) The others are invoked by somebody else, and get a reserved concurrency of 0.
+# A stack that is deployed with Standing=stopped has just that of all its functions, so what is started here is started.
 
 set -euo pipefail
 
@@ -20,15 +21,19 @@ sources() {
         "EventSourceMappings[?ends_with(FunctionArn, ':function:$1') || contains(FunctionArn, ':function:$1:')].[UUID]"
 }
 
+# A parameter of the stack.
+parameter() {
+    aws cloudformation describe-stacks --stack-name "$2" --output text --query \
+        "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue"
+}
+
 # The reserved concurrency that the stack's parameters give the function; nothing if they give it none.
 reserved() {
     case $1 in
-        ingest) parameter=IngestConcurrency ;;
-        api) parameter=ApiConcurrency ;;
+        ingest) value=$(parameter IngestConcurrency "$2") ;;
+        api) value=$(parameter ApiConcurrency "$2") ;;
         *) return ;;
     esac
-    value=$(aws cloudformation describe-stacks --stack-name "$2" --output text --query \
-        "Stacks[0].Parameters[?ParameterKey=='$parameter'].ParameterValue")
     if [[ $value =~ ^[1-9][0-9]*$ ]]; then echo "$value"; fi
 }
 
@@ -85,6 +90,10 @@ start() {
             ;;
     esac
     echo "$name is being started."
+    if [[ $(parameter Standing "$2") == stopped ]]; then
+        echo "The stack is deployed with Standing=stopped. When all that should run does, deploy Standing=started, so that a
+later deployment stops nothing."
+    fi
 }
 
 standing() {

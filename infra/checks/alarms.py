@@ -34,6 +34,9 @@ MOST_METRICS = 10
 LONGEST_LOOK = 86400
 LONGEST_LOOK_BY_HOURS = 7 * 86400
 
+# What explains the alarms that ring for nobody and take a deployment back.
+TAKEN_BACK = "release-taken-back"
+
 # Alarms that a new stack does not have; the dashboard cannot show them.
 OPTIONAL = {"NoNotificationsAlarm"}
 
@@ -59,10 +62,20 @@ class Watch:
 
         Those that only take a deployment back are not among them.
         """
+        for logical, name, alarm in self._all_alarms():
+            if not name.startswith("deployment-"):
+                yield logical, name, alarm
+
+    def taking_back(self) -> Iterator[tuple[str, dict]]:
+        """The others: logical name, properties."""
+        for logical, name, alarm in self._all_alarms():
+            if name.startswith("deployment-"):
+                yield logical, alarm
+
+    def _all_alarms(self) -> Iterator[tuple[str, str, dict]]:
         for logical, item in self.stack.of_type("AWS::CloudWatch::Alarm").items():
             name = text(item["Properties"]["AlarmName"]).removeprefix("${AWS::StackName}-")
-            if not name.startswith("deployment-"):
-                yield logical, name, item["Properties"]
+            yield logical, name, item["Properties"]
 
     def pages(self) -> set[str]:
         """The runbooks that there are."""
@@ -161,7 +174,7 @@ def _known(watch: Watch, metric: Metric) -> str | None:
 
 
 def every_alarm_has_its_runbook_and_every_runbook_its_alarm(watch: Watch) -> Iterator[str]:
-    named = {"monthly-cost"}
+    named = {"monthly-cost", TAKEN_BACK}
     for logical, _, alarm in watch.alarms():
         page = runbook(alarm.get("AlarmDescription", ""))
         if page is None:
@@ -172,6 +185,18 @@ def every_alarm_has_its_runbook_and_every_runbook_its_alarm(watch: Watch) -> Ite
             named.add(page)
     for page in sorted(watch.pages() - named):
         yield f"docs/runbooks/{page}.md: no alarm names it"
+
+
+def what_takes_a_release_back_is_explained(watch: Watch) -> Iterator[str]:
+    if TAKEN_BACK not in watch.pages():
+        yield f"there is no docs/runbooks/{TAKEN_BACK}.md"
+    for logical, alarm in watch.taking_back():
+        if runbook(alarm.get("AlarmDescription", "")) != TAKEN_BACK:
+            yield f"{logical}: its description does not end with the runbook {TAKEN_BACK}"
+        for metric in watch.read(alarm):
+            # Those of AWS are named with more dimensions here: which version, which alias, which API.
+            if metric[0] == "Afferent" and (complaint := _known(watch, metric)):
+                yield f"{logical}: {complaint}"
 
 
 def the_index_lists_every_alarm(watch: Watch) -> Iterator[str]:
@@ -304,6 +329,7 @@ def queries_ask_for_what_is_logged(watch: Watch) -> Iterator[str]:
 
 RULES = [
     every_alarm_has_its_runbook_and_every_runbook_its_alarm,
+    what_takes_a_release_back_is_explained,
     the_index_lists_every_alarm,
     every_alarm_tells_somebody_when_it_begins_and_ends,
     silence_is_a_failure_where_a_heartbeat_is_meant,

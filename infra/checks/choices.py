@@ -25,8 +25,13 @@ EXTRAS: list[dict[str, object]] = [
     {"AlarmEmail": "operations@example.org", "MonthlyBudget": 100},
     {"RedirectUrl": "https://api.example.org/v1/oauth/callback"},
     {"RunbooksUrl": "https://example.org/runbooks/"},
+    {
+        "CollectorLayerArn": "arn:aws:lambda:eu-west-1:123456789012:layer:collector:1",
+        "OtlpEndpoint": "http://localhost:4318",
+    },
     {"Alarms": "false"},
-    {"Alarms": "false", "AlarmEmail": "operations@example.org", "MonthlyBudget": 100, "QuietHours": 6},
+    {"Standing": "stopped"},
+    {"Alarms": "false", "Standing": "stopped", "AlarmEmail": "operations@example.org", "MonthlyBudget": 100, "QuietHours": 6},
 ]
 
 # What an operator chooses: values of parameters.
@@ -35,7 +40,7 @@ Given = dict[str, object]
 
 def every() -> Iterator[Given]:
     """The default first."""
-    all_but_silence = {name: value for extra in EXTRAS[:-2] for name, value in extra.items()}
+    all_but_silence = {name: value for extra in EXTRAS[:-3] for name, value in extra.items()}
     for chosen in itertools.product([False, True], repeat=len(SHAPES)):
         shape = {name: value for use, choice in zip(chosen, SHAPES, strict=True) if use for name, value in choice.items()}
         yield shape

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import variables
-from stack import Stack, rule, target
+from stack import Stack, listed, rule, target
 
 # What the two tries of a cycle need of an invocation beside waiting for answers, in seconds: reads, writes, the start.
 BESIDE_TRIES = 5
@@ -43,6 +43,28 @@ def customers_queues_are_named_one_by_one(stack: Stack) -> Iterator[str]:
             yield f"DestinationQueueArns may be {wild}"
     if ":000000000000:" not in parameter["Default"]:
         yield "DestinationQueueArns: somebody's queue unless it is set"
+
+
+@rule
+def keys_of_customers_queues_are_named_one_by_one_and_used_through_sqs(stack: Stack) -> Iterator[str]:
+    parameter = stack.parameters["DestinationKeyArns"]
+    pattern = re.compile(parameter["AllowedPattern"])
+    account = "eu-west-1:123456789012"
+    for wild in ("*", "arn:aws:kms:*:*:*", f"arn:aws:kms:{account}:key/*", f"arn:aws:kms:{account}:alias/a"):
+        if pattern.fullmatch(wild):
+            yield f"DestinationKeyArns may be {wild}"
+    if ":000000000000:" not in parameter["Default"]:
+        yield "DestinationKeyArns: somebody's key unless it is set"
+    found = []
+    for role in stack.of_type("AWS::IAM::Role").values():
+        for policy in role["Properties"].get("Policies", []):
+            for statement in listed(policy["PolicyDocument"]["Statement"]):
+                if statement.get("Resource") == {"Ref": "DestinationKeyArns"}:
+                    found.append((policy["PolicyName"], set(listed(statement["Action"])), statement.get("Condition")))
+    through = {"StringLike": {"kms:ViaService": "sqs.*.amazonaws.com"}}
+    wanted = [("dispatcher", {"kms:Decrypt", "kms:GenerateDataKey"}, through)]
+    if found != wanted:
+        yield f"the keys of customers' queues may be used so: {found}"
 
 
 @rule

@@ -1,30 +1,15 @@
-"""The rules of `deployment` can fail, and what they rest on is so: SAM publishes what a new release changes."""
-
-import json
-from collections.abc import Callable
+"""The rules of `deployment` can fail: the front door, keys, readers, names."""
 
 import choices
 import deployment
 import pytest
 import template
-import variables
-from stack import RULES, Stack
-
-READ = variables.of_code()
+from breaking import Damage, complaints, damaged, properties, stack_of, statement, unshown
+from stack import RULES
 
 HTTP_API = {"FrontDoor": "http-api"}
 OWN_KEY = {"KmsKeyArn": choices.KEY}
 READERS = {"ReaderPrincipals": "arn:aws:iam::123456789012:root", "ReaderExternalId": "an-id-of-16-characters"}
-
-
-def properties(broken: dict, resource: str) -> dict:
-    return broken["Resources"][resource]["Properties"]
-
-
-def statement(broken: dict, role: str, sid: str) -> dict:
-    found = properties(broken, role)["Policies"][0]["PolicyDocument"]["Statement"]
-    found += [item["Fn::If"][1] for item in found if "Fn::If" in item]
-    return next(item for item in found if item.get("Sid") == sid)
 
 
 def policy(broken: dict) -> list:
@@ -32,7 +17,7 @@ def policy(broken: dict) -> list:
 
 
 # Ways to break the template, the rule that must notice, and the choice with which it shows.
-BREAKAGES: dict[str, tuple[str, Callable[[dict], object], choices.Given]] = {
+BREAKAGES: dict[str, tuple[str, Damage, choices.Given]] = {
     "an output of a URL that is not made": (
         "nothing_refers_to_what_is_not_made",
         lambda t: t["Outputs"]["ApiUrl"].update(Value={"Fn::GetAtt": "ApiFunctionUrl.FunctionUrl"}),
@@ -62,63 +47,6 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object], choices.Given]] = {
         "whatever_wakes_a_function_calls_its_alias",
         lambda t: t["Globals"]["Function"].pop("AutoPublishAlias"),
         {"Deployment": "AllAtOnce"},
-    ),
-    "a version that no release changes": (
-        "another_release_is_another_version_of_each_function",
-        lambda t: properties(t, "FetcherFunction").pop("VersionDescription"),
-        {},
-    ),
-    "a function that no release changes": (
-        "another_release_is_another_version_of_each_function",
-        lambda t: properties(t, "ApiFunction").update(Description="Answers."),
-        {},
-    ),
-    "a deployment that nobody takes back": (
-        "a_gradual_deployment_is_taken_back_by_the_errors_of_its_own_version",
-        lambda t: properties(t, "KeeperFunction")["DeploymentPreference"].pop("Alarms"),
-        {},
-    ),
-    "a deployment taken back by another function's errors": (
-        "a_gradual_deployment_is_taken_back_by_the_errors_of_its_own_version",
-        lambda t: properties(t, "FanoutFunction")["DeploymentPreference"].update(
-            Alarms=properties(t, "ApiFunction")["DeploymentPreference"]["Alarms"]
-        ),
-        {},
-    ),
-    "CodeDeploy where all goes at once": (
-        "a_gradual_deployment_is_taken_back_by_the_errors_of_its_own_version",
-        lambda t: t["Mappings"]["Deployments"]["AllAtOnce"].update(Gradual="true"),
-        {"Deployment": "AllAtOnce"},
-    ),
-    "a CodeDeploy that moves everybody's aliases": (
-        "code_deploy_moves_our_aliases_and_nothing_else",
-        lambda t: statement(t, "DeploymentRole", "Shift").update(Resource="*"),
-        {},
-    ),
-    "a function that CodeDeploy cannot move": (
-        "code_deploy_moves_our_aliases_and_nothing_else",
-        lambda t: statement(t, "DeploymentRole", "Shift")["Resource"].pop(),
-        {},
-    ),
-    "a CodeDeploy that may move an alias by its own ARN only": (
-        "code_deploy_moves_our_aliases_and_nothing_else",
-        lambda t: statement(t, "DeploymentRole", "Shift")["Resource"].pop(0),
-        {},
-    ),
-    "a CodeDeploy that only looks": (
-        "code_deploy_moves_our_aliases_and_nothing_else",
-        lambda t: statement(t, "DeploymentRole", "Shift")["Action"].remove("lambda:UpdateAlias"),
-        {},
-    ),
-    "a CodeDeploy that invokes": (
-        "code_deploy_moves_our_aliases_and_nothing_else",
-        lambda t: statement(t, "DeploymentRole", "Shift")["Action"].append("lambda:InvokeFunction"),
-        {},
-    ),
-    "CodeDeploy with AWS's own role": (
-        "code_deploy_moves_our_aliases_and_nothing_else",
-        lambda t: properties(t, "ApiFunction")["DeploymentPreference"].pop("Role"),
-        {},
     ),
     "two front doors": (
         "there_is_one_front_door",
@@ -208,6 +136,11 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object], choices.Given]] = {
     "a role without the key": (
         "a_key_of_the_operator_s_own_encrypts_everything_or_nothing",
         lambda t: statement(t, "KeeperRole", "Key").update(Action=["kms:Encrypt"]),
+        OWN_KEY,
+    ),
+    "a key of everybody's": (
+        "a_key_of_the_operator_s_own_encrypts_everything_or_nothing",
+        lambda t: statement(t, "FetcherRole", "Key").update(Resource={"Ref": "DestinationKeyArns"}),
         OWN_KEY,
     ),
     "any key": (
@@ -305,39 +238,12 @@ BREAKAGES: dict[str, tuple[str, Callable[[dict], object], choices.Given]] = {
 }
 
 
-def stack_of(source: dict, given: choices.Given) -> Stack:
-    return Stack(template.translate(source, {"Deployment": "Canary10Percent5Minutes"} | given), READ, given)
-
-
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_a_broken_template_is_noticed(breakage: str) -> None:
     name, damage, given = BREAKAGES[breakage]
-    rule = next(rule for rule in RULES if rule.__name__ == name)
-    assert list(rule(stack_of(template.source(), given))) == []
-    broken = template.source()
-    damage(broken)
-    assert list(rule(stack_of(broken, given)))
+    assert complaints(RULES, name, stack_of(template.source(), given)) == []
+    assert complaints(RULES, name, stack_of(damaged(template.source(), damage), given))
 
 
 def test_every_rule_is_shown_to_fail() -> None:
-    rules = {rule.__name__ for rule in RULES if rule.__module__ == deployment.__name__}
-    assert rules == {name for name, _, _ in BREAKAGES.values()}
-
-
-def versions(source: dict, given: choices.Given) -> dict[str, str]:
-    """What CloudFormation compares of a function's version: its logical name and its properties."""
-    return {name: json.dumps(item) for name, item in stack_of(source, given).of_type("AWS::Lambda::Version").items()}
-
-
-def test_sam_sees_a_change_of_the_template_but_none_of_a_parameter_which_is_why_there_is_a_release() -> None:
-    changed = template.source()
-    properties(changed, "ApiFunction")["Timeout"] = 14
-    before, after = versions(template.source(), {}), versions(changed, {})
-    assert [name.split("Version")[0] for name in after if name not in before] == ["ApiFunction"]
-    assert versions(template.source(), {"WithingsLimit": 600}) == before
-
-
-def test_make_deploy_names_every_deployment_otherwise() -> None:
-    makefile = (variables.ROOT / "Makefile").read_text()
-    deploy = makefile.split("\ndeploy: ")[1].split("\n.PHONY")[0]
-    assert "Release=$$(date -u +%Y%m%dT%H%M%SZ)" in deploy
+    assert unshown(RULES, BREAKAGES, deployment.__name__) == set()

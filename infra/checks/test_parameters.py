@@ -27,7 +27,7 @@ def test_another_default_is_another_table() -> None:
 def test_no_page_sets_a_parameter_that_there_is_not() -> None:
     pages = [*variables.ROOT.glob("docs/**/*.md"), variables.ROOT / "README.md"]
     for page in pages:
-        for line in re.findall(r'PARAMETERS="(.*?)"\n', page.read_text(), re.DOTALL):
+        for line in re.findall(r'PARAMETERS="([^"]*)"', page.read_text()):
             named = set(re.findall(r"\b([A-Z][A-Za-z0-9]+)=", line))
             assert named <= set(SOURCE["Parameters"]), f"{page.name}: {sorted(named - set(SOURCE['Parameters']))}"
 

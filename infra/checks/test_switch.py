@@ -6,6 +6,9 @@ import subprocess
 
 import commands
 import pytest
+import template
+import variables
+from stack import Stack, short
 
 SWITCH = commands.ROOT / "infra" / "switch.sh"
 
@@ -17,7 +20,7 @@ case "$1 $2" in
     "lambda update-event-source-mapping") echo Disabling ;;
     "lambda get-event-source-mapping") echo "afferent-fetcher Enabled arn:aws:sqs:eu-west-1:1:afferent-pulls" ;;
     "lambda get-function-concurrency") echo "$CONCURRENCY" ;;
-    "cloudformation describe-stacks") echo "$RESERVED" ;;
+    "cloudformation describe-stacks") case "$*" in *"'Standing'"*) echo "$STANDING" ;; *) echo "$RESERVED" ;; esac ;;
 esac
 """
 
@@ -34,6 +37,7 @@ class Aws:
             "CALLS": str(self.calls),
             "SOURCES": "1111 2222",
             "RESERVED": "",
+            "STANDING": "started",
             "CONCURRENCY": "None",
         }
 
@@ -82,6 +86,24 @@ def test_a_function_that_the_stack_reserves_concurrency_for_gets_it_back(aws: Aw
     assert aws.switch("start", "ingest", "afferent", RESERVED="20").returncode == 0
     assert aws.asked()[-1].endswith("--function-name afferent-ingest --reserved-concurrent-executions 20 --output text")
     assert "ParameterKey=='IngestConcurrency'" in aws.calls.read_text()
+
+
+@pytest.mark.parametrize("function", ["fetcher", "keeper", "api"])
+def test_who_starts_a_function_of_a_stack_that_is_deployed_stopped_is_told_to_deploy_it_started(aws: Aws, function: str) -> None:
+    said = aws.switch("start", function, "afferent", STANDING="stopped")
+    assert said.returncode == 0 and "deploy Standing=started" in said.stdout
+    assert "Standing" not in aws.switch("start", function, "afferent").stdout
+
+
+def test_what_is_started_is_what_a_stopped_stack_does_not_have(aws: Aws) -> None:
+    # Function by function: its event sources if it reads something, its concurrency if not. (releases.py holds the template to it.)
+    stopped = Stack(template.translate(template.source()), {}, {"Standing": "stopped"})
+    reading = {short(function["FunctionName"]) for kind in ("sqs", "dynamodb") for _, _, function, _ in stopped.sources(kind)}
+    for function in variables.FUNCTIONS:
+        aws.calls.unlink(missing_ok=True)
+        assert aws.switch("start", function, "afferent").returncode == 0
+        undone = "update-event-source-mapping" if function in reading else "delete-function-concurrency"
+        assert {line.split()[1] for line in aws.asked()} == {undone}
 
 
 def test_who_stops_a_function_is_told_what_waits_where_and_for_how_long(aws: Aws) -> None:

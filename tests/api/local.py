@@ -57,6 +57,7 @@ class Stack:
         self.front = address("front door")
         self.sqs = address("SQS")
         self.withings = address("Withings")
+        self.receiver = address("receiver of webhooks")
         self.key = re.search(r"Bearer (afk_\w+)", said).group(1)
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, object]:

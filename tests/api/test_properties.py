@@ -86,6 +86,8 @@ def test_every_operation_was_asked(capsys) -> None:
         statuses = sum(counted.values(), collections.Counter())
         seed = "" if SEED is None else f", SEED={SEED}"
         print(f"\n{statuses.total()} requests{seed} to {len(counted)} operations: {dict(sorted(statuses.items()))}")
+    if CASES >= 100:
+        assert statuses.total() >= 5_000
     operations = [
         f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item if method != "parameters"
     ]

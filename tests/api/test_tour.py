@@ -21,9 +21,9 @@ PATIENCE_S = 240
 def test_every_command_of_the_tour_does_what_it_says() -> None:
     assert shutil.which("curl"), "the tour is made of curl, and there is none here"
     script = "set -eu -o pipefail\n" + "".join(f"{commands}\necho '{END.format(n)}'\n" for n, (_, commands) in enumerate(STEPS))
-    with local.running("--gap-ms", "50") as stack, local.Receiver() as receiver:
+    with local.running("--gap-ms", "50") as stack:
         path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-        variables = {"PATH": path, "API": stack.front, "KEY": stack.key, "RECEIVER": receiver.url}
+        variables = {"PATH": path, "API": stack.front, "KEY": stack.key, "RECEIVER": stack.receiver}
         done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, timeout=PATIENCE_S)
         rest = done.stdout
         assert done.returncode == 0, f"{rest}\n{done.stderr}"
@@ -31,7 +31,6 @@ def test_every_command_of_the_tour_does_what_it_says() -> None:
         for number, (expected, commands) in enumerate(STEPS):
             shown, rest = rest.split(END.format(number), 1)
             assert re.search(expected or "", shown, re.MULTILINE), f"{commands}\nshows\n{shown}\nand not {expected}"
-        assert any(b'"test":true' in one["body"] for one in receiver.got), "the test event came to the receiver"
 
 
 def test_what_is_not_run_is_what_only_a_person_can_do() -> None:

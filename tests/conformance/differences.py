@@ -30,6 +30,12 @@ DIFFERENCES = [
         API + "SendMessage, Response Elements",
     ),
     Difference(
+        "test_the_trace_header_of_a_request_is_that_of_its_message_unless_the_message_has_one",
+        "moto",
+        "takes X-Amzn-Trace-Id for AWSTraceHeader",
+        GUIDE + "Active tracing in Amazon SQS using AWS X-Ray",
+    ),
+    Difference(
         "test_a_group_has_at_most_128_visible_characters",
         "moto",
         "takes 1 to 128 letters, digits and punctuation marks as MessageGroupId",

@@ -54,6 +54,23 @@ def test_a_group_and_a_trace_header_are_kept_on_a_standard_queue(world, queue):
     assert attributes["AWSTraceHeader"] == trace["AWSTraceHeader"]["StringValue"]
 
 
+def test_the_trace_header_of_a_request_is_that_of_its_message_unless_the_message_has_one(world, queue):
+    of_request, of_message = (f"Root=1-5759e988-bd862e3fe1be46a9942727{end};Sampled=1" for end in ("01", "02"))
+
+    def trace_request(request, **_):
+        request.headers["X-Amzn-Trace-Id"] = of_request
+
+    world.sqs.meta.events.register("before-send.sqs", trace_request, unique_id="trace")
+    try:
+        own = {"AWSTraceHeader": {"DataType": "String", "StringValue": of_message}}
+        world.send(queue, "by request")
+        world.send(queue, "by message", MessageSystemAttributes=own)
+    finally:
+        world.sqs.meta.events.unregister("before-send.sqs", unique_id="trace")
+    seen = {message["Body"]: message["Attributes"]["AWSTraceHeader"] for message in world.wait_for(queue, 2)}
+    assert seen == {"by request": of_request, "by message": of_message}
+
+
 @pytest.mark.parametrize("group", ["g" * 129, "a b"])
 def test_a_group_has_at_most_128_visible_characters(world, queue, group):
     request = {"QueueUrl": queue, "MessageBody": "x", "MessageGroupId": group}

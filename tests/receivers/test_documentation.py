@@ -26,16 +26,21 @@ def test_the_page_names_every_header_and_member_that_comes_and_no_other(day: Day
 
 
 def test_every_snippet_of_the_page_is_run() -> None:
-    run = {"receiver.py", "receiver.mjs", "receiver.rs", "replay.py", "replay.mjs", "replay.rs", "queue-policy.json"}
-    assert set(page.SNIPPETS) == run
-    marked = len(page.SNIPPETS)
+    run = {"receiver.py", "receiver.mjs", "receiver.rs", "replay.py", "replay.mjs", "replay.rs"}
+    policies = {"queue-policy.json", "key-policy.json"}
+    assert set(page.SNIPPETS) == run | policies
     fences = re.findall(r"^```(?:python|js|rust)$", page.TEXT, re.MULTILINE)
-    assert len(fences) == marked - 1, "a fence of code without a name is not run"
+    assert len(fences) == len(run), "a fence of code without a name is not run"
 
 
-def test_the_policy_of_the_page_is_one() -> None:
+def test_the_policies_of_the_page_let_the_dispatcher_do_what_its_role_allows_and_no_more() -> None:
     policy = json.loads(page.SNIPPETS["queue-policy.json"])
     assert [statement["Action"] for statement in policy["Statement"]] == ["sqs:SendMessage"]
+    key = json.loads(page.SNIPPETS["key-policy.json"])
+    template = (pathlib.Path(__file__).parents[2] / "infra" / "template.yaml").read_text()
+    allowed = template.split("- Sid: DeliverEncrypted\n")[1].split("- Sid:")[0]
+    assert set(key["Action"]) == set(re.findall(r"kms:(?!ViaService)\w+", allowed))
+    assert key["Condition"]["StringLike"] == dict(re.findall(r'"(kms:ViaService)": "([^"]*)"', allowed))
 
 
 @pytest.fixture

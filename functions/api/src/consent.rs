@@ -9,28 +9,27 @@ mod config;
 mod devices;
 mod import;
 mod link;
+mod visit;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
-use afferent_domain::budget::Lane;
 use afferent_domain::connection::{Scope, Scopes};
-use afferent_domain::id::{ConnectionId, PullId, UserId};
+use afferent_domain::id::{ConnectionId, UserId};
 use afferent_domain::link::Language;
 use afferent_domain::secret::{App, Secret};
 use afferent_function::Rim;
-use afferent_gate::{CALL, CallError, ConnectError, Connector, Consent, Gate};
-use afferent_metrics::{Metric, count};
+use afferent_gate::{Connector, Gate};
 use afferent_secrets::{Seals, SecretsError, application};
 use afferent_store::StoreError;
 use afferent_store::budget::Budget;
-use afferent_store::connections::{AccountKey, Connection, Connections};
+use afferent_store::connections::{AccountKey, Connections};
 use afferent_store::links::Link;
 use afferent_store::records::Records;
-use afferent_store::states::{Ask, LIFE, Visit};
-use afferent_withings::{Class, Client, auth};
+use afferent_store::states::{Ask, LIFE};
+use afferent_withings::{Client, auth};
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use tokio::sync::OnceCell;
@@ -44,20 +43,14 @@ pub use config::{Config, SharedAccounts};
 pub(crate) use devices::Activation;
 pub(crate) use import::{Brought, NotImported};
 pub(crate) use link::{Look, Onward};
+pub(crate) use visit::Arrival;
 
 /// How long a visit may take to bring the pair: well below the code's own 30 s and the function's 15 s, which have to
 /// hold a cold start and the storing too.
 const VISIT: Duration = Duration::from_secs(9);
 
-/// How long the exchange of the code itself may take.
-const EXCHANGE: Duration = Duration::from_secs(7);
-
 /// Where Withings sends people back to.
 const CALLBACK: &str = "/v1/oauth/callback";
-
-/// When a visit ends, whatever it is at: a person who is told that it failed can try again, and one whose answer the
-/// function's 15 s cut off is told nothing.
-const END: Duration = Duration::from_secs(13);
 
 /// How long what follows from connecting may take while the person waits; the account's care does the rest.
 const FOLLOW_UP: Duration = Duration::from_secs(3);
@@ -103,6 +96,11 @@ impl Whom {
     /// For whoever has a link that is over: it lies in mails, and the customer's name for a person may say who that is.
     fn unnamed(link: Link) -> Self {
         Self { reference: None, ..link.into() }
+    }
+
+    /// The same for whoever has a state that is another browser's.
+    fn nobody(ask: Ask) -> Self {
+        Self { reference: None, ..ask.into() }
     }
 }
 
@@ -230,121 +228,6 @@ impl Consents {
         let account_url = &self.config.account_url;
         let url = auth::authorize_url(account_url, &app.client_id, &scopes, &ask.redirect_uri, &state, demo);
         Ok(Invitation { url, expires: dies })
-    }
-
-    /// Takes what a browser brings to its end.
-    ///
-    /// # Errors
-    /// The table is out of reach, and it is not known whose state it is.
-    pub(crate) async fn visit(&self, visitor: Visitor, browser: &Browser) -> Result<Outcome, StoreError> {
-        let now = self.rim.clock.now();
-        let Some(state) = &visitor.state else { return Ok(Outcome::refused(Refusal::TokenExpired, None)) };
-        let name = PullId::draw(now, &*self.rim.dice);
-        let connections = &self.connector.connections;
-        let ask = match connections.use_state(state, name.as_str(), &browser.marks(), now).await? {
-            Visit::First(ask) => ask,
-            Visit::Used(ask) => return Ok(Outcome::refused(Refusal::TokenConsumed, Some(ask.into()))),
-            Visit::Expired(ask) => return Ok(Outcome::refused(Refusal::TokenExpired, Some(ask.into()))),
-            Visit::Elsewhere(ask) => {
-                tracing::warn!(result = Refusal::OtherBrowser.name(), "a person came back in another browser");
-                let whom = Whom { reference: None, ..ask.into() };
-                return Ok(Outcome::refused(Refusal::OtherBrowser, Some(whom)));
-            }
-            Visit::Unknown => return Ok(Outcome::refused(Refusal::TokenExpired, None)),
-        };
-        // A link is used up by the first visit that it leads to, although each Continue opened a state of its own.
-        if let Some(link) = &ask.link {
-            match connections.end_link(link, name.as_str(), now).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(Outcome::refused(Refusal::TokenConsumed, Some(ask.into()))),
-                Err(error) => {
-                    tracing::error!(%error, "a link could not be ended, and nobody was connected");
-                    return Ok(Outcome::refused(Refusal::ProviderError, Some(ask.into())));
-                }
-            }
-        }
-        let left = (now + END).since(self.rim.clock.now());
-        let result = tokio::time::timeout(left, self.connect(&ask, &visitor, now)).await.unwrap_or_else(|_| {
-            tracing::error!("a person consented, and connecting them took too long");
-            Err(Refusal::ProviderError)
-        });
-        if let Err(refusal) = &result {
-            // Whoever declines has chosen to.
-            count(Metric::ConsentsFailed, usize::from(!matches!(refusal, Refusal::Denied)));
-            tracing::warn!(result = refusal.name(), "a person was not connected");
-        }
-        Ok(Outcome { result, whom: Some(ask.into()) })
-    }
-
-    async fn connect(&self, ask: &Ask, visitor: &Visitor, began: Timestamp) -> Result<Connected, Refusal> {
-        match (&visitor.code, visitor.error.as_deref()) {
-            (_, Some("access_denied")) => return Err(Refusal::Denied),
-            (None, _) | (_, Some(_)) => return Err(Refusal::ProviderError),
-            (Some(_), None) => {}
-        }
-        let Some(code) = &visitor.code else { return Err(Refusal::ProviderError) };
-        let ready = self.ready().await.map_err(|error| {
-            tracing::error!(%error, "a person could not be connected: the secrets cannot be had");
-            Refusal::ProviderError
-        })?;
-        let exchanged = ready.gate.exchange(code, &ask.redirect_uri, EXCHANGE, began + VISIT).await;
-        let token = exchanged.map_err(|error| {
-            tracing::error!(%error, "the code of a person was not exchanged");
-            match error {
-                // It also says this when the redirect address is not the registered one.
-                CallError::Withings(error) if error.class() == Class::InvalidCode => Refusal::TokenExpired,
-                _ => Refusal::ProviderError,
-            }
-        })?;
-        let consent = Consent {
-            reference: ask.reference.clone(),
-            account: self.account(ready.gate.app(), token.userid.to_string()),
-            expires_in: token.life(),
-            scopes: Scopes::new(token.scope),
-            access_token: token.access_token,
-            refresh_token: token.refresh_token,
-            tz: None,
-            alone: self.alone(),
-        };
-        let failed = |error: &dyn std::fmt::Display| {
-            tracing::error!(%error, "a person consented and could not be connected");
-            Refusal::ProviderError
-        };
-        // An answer that names no scope grants none: only of an imported pair it is not known.
-        let lacks = !ask.required.names().all(|scope| has(&consent.scopes, scope));
-        if lacks {
-            self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
-            return Err(Refusal::RequiredScopesMissing);
-        }
-        match self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await {
-            Ok(Connection { user, id, .. }) => Ok(Connected { user, connection: id }),
-            Err(error @ (ConnectError::Taken | ConnectError::Store(StoreError::Erasing))) => {
-                self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
-                Err(if matches!(error, ConnectError::Taken) { Refusal::DuplicateConnection } else { failed(&error) })
-            }
-            Err(error) => Err(failed(&error)),
-        }
-    }
-
-    /// What becomes of the pair of somebody who is not connected: it is kept if the account lives for others, and the
-    /// consent is taken back at Withings if it does not. That is tried once: what was asked for of the person was
-    /// refused either way, and the pair is stored nowhere.
-    async fn let_go(&self, ready: &Ready, consent: &Consent) -> Result<(), ConnectError> {
-        if self.connector.keep_pair(&ready.seals, consent).await? {
-            return Ok(());
-        }
-        let until = self.rim.clock.now() + CALL + FOLLOW_UP;
-        let (gate, userid) = (&ready.gate, &consent.account.userid);
-        let revoked = async {
-            let nonce = gate.nonce(Lane::OnDemand, until).await?;
-            gate.signed(Lane::OnDemand, &auth::revoke(gate.app(), &nonce, userid), until).await
-        };
-        match tokio::time::timeout(FOLLOW_UP, revoked).await {
-            Ok(Ok(_)) => tracing::info!("the consent of somebody who was not connected was taken back"),
-            Ok(Err(error)) => tracing::warn!(%error, "the consent of somebody who was not connected stays at Withings"),
-            Err(_) => tracing::warn!("the consent of somebody who was not connected perhaps stays at Withings"),
-        }
-        Ok(())
     }
 
     /// Whether an account may be one user's alone.

@@ -163,7 +163,11 @@ pub(crate) fn write_pair(number: i64, text: impl std::fmt::Display) -> String {
 
 /// Reads what [`write_pair`] wrote; `parse` says what the text may be.
 pub(crate) fn read_pair<T>(cursor: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<(i64, T), Problem> {
-    let text = read_cursor(cursor)?;
+    pair(&read_cursor(cursor)?, parse)
+}
+
+/// Reads a number and a text.
+pub(crate) fn pair<T>(text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<(i64, T), Problem> {
     let pair = text.split_once(' ').and_then(|(number, text)| Some((number.parse().ok()?, parse(text)?)));
     pair.ok_or_else(bad_cursor)
 }
@@ -195,6 +199,50 @@ impl Cursors {
         let text = read_cursor(text)?;
         let place = text.strip_prefix(&self.0).and_then(|rest| rest.strip_prefix(' '));
         place.map(str::to_owned).ok_or_else(bad_cursor)
+    }
+}
+
+/// A day as a parameter has it.
+pub(crate) fn date(text: &str) -> Result<String, Problem> {
+    let day: Option<jiff::civil::Date> = text.parse().ok().filter(|_| text.len() == "2026-11-21".len());
+    day.map(|day| day.to_string()).ok_or_else(|| Problem::field("day", "a UTC day, YYYY-MM-DD"))
+}
+
+/// A list of one day. Its cursors name it and the day: no other list takes them, and one of today goes on with its day
+/// when that is over.
+pub(crate) struct DayList {
+    name: &'static str,
+    pub(crate) day: String,
+    /// Where to go on.
+    pub(crate) after: Option<String>,
+}
+
+impl DayList {
+    /// The list of this name and day, which is the cursor's unless it is said, and today without one.
+    pub(crate) fn asked(
+        name: &'static str,
+        day: Option<&str>,
+        cursor: Option<&str>,
+        today: impl FnOnce() -> String,
+    ) -> Result<Self, Problem> {
+        let day = day.map(date).transpose()?;
+        let Some(cursor) = cursor else {
+            return Ok(Self { name, day: day.unwrap_or_else(today), after: None });
+        };
+        let text = read_cursor(cursor)?;
+        let mut parts = text.splitn(3, ' ');
+        let (Some(of), Some(its), Some(place)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(bad_cursor());
+        };
+        if of != name || day.is_some_and(|day| day != its) {
+            return Err(bad_cursor());
+        }
+        let day = date(its).map_err(|_| bad_cursor())?;
+        Ok(Self { name, day, after: Some(place.to_owned()) })
+    }
+
+    pub(crate) fn cursor(&self, place: impl std::fmt::Display) -> String {
+        write_cursor(&format!("{} {} {place}", self.name, self.day))
     }
 }
 

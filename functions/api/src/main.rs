@@ -1,9 +1,15 @@
 //! The function `api`: see the library.
 
 use afferent_domain::address::Reach;
-use afferent_function::{Env, Rim, StartError, init_logging};
+use afferent_function::{Env, Rim, StartError, init_logging, trace};
 use afferent_http::{Client, Late};
-use lambda_http::service_fn;
+use lambda_http::{Request, RequestExt as _, service_fn};
+use mimalloc::MiMalloc;
+
+/// An answer is thousands of small texts, made and dropped: the C library's allocator took a fifth of its time, and this one a
+/// fraction of that (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), StartError> {
@@ -16,5 +22,9 @@ async fn main() -> Result<(), StartError> {
     let endpoints = Late::new(move || Client::guarded(reach.clone()));
     let rim = Rim::lambda(&env)?.reaching(withings).delivering(endpoints);
     let api = api::Api::start(&env, &rim).await?;
-    lambda_http::run(service_fn(|request| api.handle(request))).await
+    lambda_http::run(service_fn(|request: Request| {
+        let own = request.lambda_context_ref().and_then(|context| context.xray_trace_id.clone());
+        trace::invoked(own.as_deref(), api.handle(request))
+    }))
+    .await
 }

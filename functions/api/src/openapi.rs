@@ -23,8 +23,8 @@ const DESCRIPTION: &str = "\
 Withings' data of your users: connecting people, reading what is known of them, and being told of what changes.
 
 A key comes as `Authorization: Bearer afk_…`. What it may do is its grants: `admin` everything; `write` everything about \
-users, connections and endpoints; `read` reading; `user:usr_…` reading this one user; `endpoint:ep_…` everything about this \
-one endpoint. What belongs to others is not found (404); what a key of its kind never may is forbidden (403).
+users, connections and endpoints; `read` reading users, connections, records and events; `user:usr_…` reading this one user; `endpoint:ep_…` everything about this \
+one endpoint but what it may see. What belongs to others is not found (404); what a key of its kind never may is forbidden (403).
 
 Bodies are JSON. Unknown members and parameters are refused by name. Lists come in parts: `next` is the `cursor` of the \
 following one, and `null` at the end; of a journal (`events`) it is the number to go on with as `after`, and `null` only \
@@ -33,7 +33,8 @@ if there are no events. Times that end in `_ms` are milliseconds since 1970.
 Every POST but a search takes an `Idempotency-Key`: the same key with the same request within 24 hours gets the first answer again, and \
 nothing is done twice.
 
-What is refused is answered as a problem (RFC 9457) with a `type` that stays, the `field` at fault and what was `expected`.";
+What is refused is answered as a problem (RFC 9457) with a `type` that stays, the `field` at fault and what was `expected`. \
+The body of a DELETE is not looked at.";
 
 /// What the operations are grouped by, in the order in which a reader wants them.
 const TAGS: [(&str, &str); 11] = [
@@ -64,7 +65,11 @@ const PROBLEMS: [(&str, &str, &str); 12] = [
     ("403", "Forbidden", "A key of this kind may not do this."),
     ("404", "NotFound", "There is no such thing, or it is not for this key to know of."),
     ("405", "MethodNotAllowed", "The path does not take this method: `Allow` says which it takes."),
-    ("406", "NotAcceptable", "`Accept` allows none of the forms in which the answer could come."),
+    (
+        "406",
+        "NotAcceptable",
+        "`Accept` (of FHIR also `_format`) allows none of the forms in which the answer could come.",
+    ),
     ("409", "Conflict", "It does not fit how things stand; `detail` says how they would have to stand."),
     ("413", "TooLarge", "The body is too long."),
     ("422", "OtherRequest", "The `Idempotency-Key` came before with another request."),
@@ -241,7 +246,7 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
             "401" | "403" => is_behind_the_door,
             // A search of the FHIR server says in its parameters whom it is about.
             "404" => has_path || is_fhir && is_behind_the_door,
-            "406" => has_forms,
+            "406" => has_forms || is_fhir,
             "409" => changes && is_behind_the_door,
             "413" => method != "get",
             "422" => is_once,

@@ -20,14 +20,14 @@ use afferent_store::links::Link;
 use axum::body::Body;
 use axum::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, REFRESH, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde_json::json;
 
 use crate::consent::{Outcome, Refusal, Whom};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem, URN};
 use html::{document, escape};
 use words::Words;
 
@@ -113,6 +113,22 @@ pub(crate) fn failed(problem: Problem, whom: Option<Whom>, reader: &Reader) -> R
     outcome(&Outcome::refused(Refusal::ProviderError, whom), reader)
 }
 
+/// That a visit is still under way: a page that loads itself again, without a script.
+pub(crate) fn moment(language: Option<Language>, reader: &Reader) -> Response<Body> {
+    if reader.as_json {
+        let detail = "a visit with this state is under way: ask again in a moment";
+        return Problem::conflict(Kind::VisitUnderWay, detail).into_response();
+    }
+    let language = language.unwrap_or(reader.accepted);
+    let words = Words::of(language);
+    let inside = format!("<p role=\"status\">{}</p>\n", escape(words.moment));
+    let html = document(language, words.moment_title, &inside, &reader.nonce);
+    let mut response =
+        respond(StatusCode::ACCEPTED, "text/html; charset=utf-8", html, &policy(&reader.nonce, "'none'"));
+    response.headers_mut().insert(REFRESH, HeaderValue::from_static("2"));
+    response
+}
+
 /// On to Withings.
 pub(crate) fn onward(address: &str) -> Response<Body> {
     let policy = "default-src 'none'; frame-ancestors 'none'";
@@ -163,7 +179,7 @@ fn json_of(outcome: &Outcome) -> Response<Body> {
         Err(refusal) => {
             let status = status(*refusal);
             let body = json!({
-                "type": format!("urn:afferent:problem:{}", refusal.name()),
+                "type": format!("{URN}{}", refusal.name()),
                 "title": status.canonical_reason(),
                 "status": status.as_u16(),
                 "detail": refusal.to_string(),

@@ -3,6 +3,8 @@
 //! The texts are for the caller: they hold no secret, no health value and nothing of what a table or Withings said. That
 //! goes to the log, here and nowhere else.
 
+mod kind;
+
 use afferent_queue::QueueError;
 use afferent_registry::RegistryError;
 use afferent_secrets::SecretsError;
@@ -14,6 +16,8 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use kind::{EXPLAINED, Kind, URN};
+
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
@@ -24,8 +28,8 @@ pub(crate) enum Problem {
     #[error("this path does not take this method; the header Allow names those that it takes")]
     Method,
     /// The caller accepts none of the forms in which the answer could come.
-    #[error("the header Accept allows none of application/json, text/csv and application/x-ndjson, which there are")]
-    NotAcceptable,
+    #[error("none of the forms is accepted that there are: {0}")]
+    NotAcceptable(&'static str),
     /// Nothing of that name, or it is not for this key to know of.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -43,7 +47,7 @@ pub(crate) enum Problem {
     TooLarge { limit: usize },
     /// It does not fit how things stand; the text says how they would have to stand.
     #[error("{detail}")]
-    Conflict { kind: &'static str, detail: String },
+    Conflict { kind: Kind, detail: String },
     /// What was asked for is no longer kept.
     #[error("events up to there are no longer kept; the oldest is {oldest}")]
     Gone { oldest: u64 },
@@ -55,7 +59,7 @@ pub(crate) enum Problem {
     Limited { what: &'static str, seconds: u64 },
     /// Withings refused, or could not be reached.
     #[error("{detail}")]
-    Provider { kind: &'static str, detail: String },
+    Provider { kind: Kind, detail: String },
     /// Something that is needed is out of reach; asking again is right.
     #[error("{0}; ask again")]
     Unavailable(&'static str),
@@ -71,40 +75,44 @@ impl Problem {
     }
 
     /// How things would have to stand.
-    pub(crate) fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn conflict(kind: Kind, detail: impl Into<String>) -> Self {
         Self::Conflict { kind, detail: detail.into() }
     }
 
-    /// The status, and the last part of the problem's `type`.
-    pub(crate) const fn kind(&self) -> (StatusCode, &'static str) {
+    /// What kind of problem it is.
+    pub(crate) const fn kind(&self) -> Kind {
         match self {
-            Self::NoRoute => (StatusCode::NOT_FOUND, "no-route"),
-            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
-            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not-acceptable"),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
-            Self::Key(_) => (StatusCode::UNAUTHORIZED, "key-needed"),
-            Self::Grant(_) => (StatusCode::FORBIDDEN, "grant-missing"),
-            Self::Field { .. } => (StatusCode::BAD_REQUEST, "bad-field"),
-            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
-            Self::Conflict { kind, .. } => (StatusCode::CONFLICT, kind),
-            Self::Gone { .. } => (StatusCode::GONE, "events-gone"),
-            Self::OtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
-            Self::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
-            Self::Provider { kind, .. } => (StatusCode::BAD_GATEWAY, kind),
-            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Unwritable => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::NoRoute => Kind::NoRoute,
+            Self::Method => Kind::MethodNotAllowed,
+            Self::NotAcceptable(_) => Kind::NotAcceptable,
+            Self::NotFound(_) => Kind::NotFound,
+            Self::Key(_) => Kind::KeyNeeded,
+            Self::Grant(_) => Kind::GrantMissing,
+            Self::Field { .. } => Kind::BadField,
+            Self::TooLarge { .. } => Kind::BodyTooLarge,
+            Self::Conflict { kind, .. } | Self::Provider { kind, .. } => *kind,
+            Self::Gone { .. } => Kind::EventsGone,
+            Self::OtherRequest => Kind::KeyReused,
+            Self::Limited { .. } => Kind::TooManyRequests,
+            Self::Unavailable(_) => Kind::Unavailable,
+            Self::Unwritable => Kind::Internal,
         }
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The body of the answer.
     pub(crate) fn details(&self) -> Details {
-        let (status, kind) = self.kind();
+        let (status, kind) = (self.status(), self.kind());
         let (field, expected) = match self {
             Self::Field { field, expected } => (Some(field.clone()), Some(expected.clone())),
             _ => (None, None),
         };
         Details {
-            kind: format!("urn:afferent:problem:{kind}"),
+            kind: format!("{URN}{}", kind.name()),
             title: status.canonical_reason().unwrap_or_default().to_owned(),
             status: status.as_u16(),
             detail: self.to_string(),
@@ -121,7 +129,7 @@ impl Problem {
 pub(crate) struct Details {
     /// What kind of problem it is: a name that stays.
     #[serde(rename = "type")]
-    #[schema(example = "urn:afferent:problem:bad-field")]
+    #[schema(schema_with = kind::schema)]
     pub(crate) kind: String,
     /// The status in words.
     #[schema(example = "Bad Request")]
@@ -163,7 +171,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::Erasing) {
             let detail = "the person is being erased, which takes a day: nothing can be made of them until then";
-            return Self::conflict("erasing", detail);
+            return Self::conflict(Kind::Erasing, detail);
         }
         tracing::error!(%error, "a request met a table that does not answer");
         match error {
@@ -193,8 +201,9 @@ impl From<RegistryError> for Problem {
             RegistryError::NotFound(what) => Self::NotFound(what),
             RegistryError::Invalid { field, expected } => Self::Field { field, expected },
             RegistryError::Refused(_) => Self::field("url", format!("an address that may be reached: {error}")),
-            RegistryError::Conflict(detail) => Self::conflict("conflict", detail),
-            RegistryError::TooManySecrets { .. } => Self::conflict("too-many-secrets", error.to_string()),
+            RegistryError::Beyond(need) => Self::Grant(need),
+            RegistryError::Conflict(detail) => Self::conflict(Kind::Conflict, detail),
+            RegistryError::TooManySecrets { .. } => Self::conflict(Kind::TooManySecrets, error.to_string()),
             RegistryError::Unavailable(what) => Self::Unavailable(what),
         }
     }

@@ -9,6 +9,7 @@ mod schema;
 
 use serde_json::Value;
 
+use crate::problem::EXPLAINED;
 use block::Block;
 
 /// The methods of a path, in the order in which a reader wants them.
@@ -40,7 +41,13 @@ fn blocks(document: &Value) -> Vec<Block> {
         }
     }
     blocks.push(heading(2, "problems", "Problems"));
-    blocks.push(Block::Text("What is refused is answered with these, as `application/problem+json`.".to_owned()));
+    blocks.push(Block::Text(
+        "What is refused is answered as `application/problem+json`, by the FHIR server as an `OperationOutcome`. Its `type` is \
+         one of these, after `urn:afferent:problem:`. The names stay; more may come."
+            .to_owned(),
+    ));
+    blocks.push(kinds(&document["components"]["schemas"]["Problem"]["properties"]["type"][EXPLAINED]));
+    blocks.push(Block::Text("Above they are named by their status:".to_owned()));
     blocks.push(responses(&document["components"]["responses"]));
     blocks.push(heading(2, "schemas", "Schemas"));
     for (name, described) in document["components"]["schemas"].as_object().into_iter().flatten() {
@@ -63,10 +70,21 @@ fn operations<'a>(document: &'a Value, tag: &str) -> Vec<(&'a str, &'static str,
     found
 }
 
+/// What each type of a problem means.
+fn kinds(all: &Value) -> Block {
+    let row = |kind: &Value| {
+        let (name, status) = (format!("`{}`", text(&kind["type"])), kind["status"].to_string());
+        vec![name, status, words(text(&kind["when"])), words(text(&kind["again"]))]
+    };
+    let rows = all.as_array().into_iter().flatten().map(row).collect();
+    Block::Table { head: &["type", "status", "when", "the same again may succeed"], rows }
+}
+
 fn responses(all: &Value) -> Block {
     let row = |(name, response): (&String, &Value)| vec![format!("`{name}`"), words(text(&response["description"]))];
-    let rows = all.as_object().into_iter().flatten().map(row).collect();
-    Block::Table { head: &["name", "means"], rows }
+    // Those of the FHIR server are the same in another form.
+    let own = all.as_object().into_iter().flatten().filter(|(name, _)| !name.starts_with("Fhir"));
+    Block::Table { head: &["name", "means"], rows: own.map(row).collect() }
 }
 
 fn heading(level: u8, id: &str, text: impl Into<String>) -> Block {
@@ -158,6 +176,14 @@ mod tests {
             for text in said {
                 assert!(page.contains(text), "{text}: {page}");
             }
+        }
+    }
+
+    #[test]
+    fn every_type_of_a_problem_is_told_with_what_it_means() {
+        let page = crate::reference();
+        for row in ["| `bad-field` | 400 |", "| `erasing` | 409 |", "| `token_expired` | 410 |"] {
+            assert!(page.contains(row), "{row}");
         }
     }
 

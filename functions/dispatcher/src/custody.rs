@@ -6,6 +6,7 @@
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{End, Place, Try, Verdict, WaitsFor, hold_or_park};
 use afferent_domain::schedule::RetryPolicy;
+use afferent_metrics::{Metric, observe_ms};
 use afferent_store::deliveries::{Attempt, Claimed, Kept, Rest};
 
 use crate::envelope::Envelope;
@@ -65,8 +66,10 @@ impl<'a> Custody<'a> {
         let kept = ended?;
         if kept == Kept::Yes {
             let (event, endpoint) = (key.event.as_str(), key.endpoint.as_str());
-            // That it arrived is told by its last attempt's line.
-            if end != End::Delivered {
+            if end == End::Delivered {
+                // That it arrived is told by its last attempt's line.
+                observe_ms(Metric::DeliveryAge, now.since(self.claimed.delivery.since));
+            } else {
                 tracing::info!(event, endpoint, attempts, state = end.as_str(), reason, "a delivery ended");
             }
         }
@@ -82,7 +85,7 @@ impl<'a> Custody<'a> {
         if verdict == Verdict::Park {
             return self.park(at, next, waits_for).await;
         }
-        let rest = Rest { place: Place::Held, trace: None, ..self.rest(at, next, waits_for) };
+        let rest = Rest { place: Place::Held, ..self.rest(at, next, waits_for) };
         self.leave(rest, Fate::WaitUntil(next)).await
     }
 
@@ -100,8 +103,7 @@ impl<'a> Custody<'a> {
     }
 
     fn rest(&self, at: Try, next: Timestamp, waits_for: WaitsFor) -> Rest {
-        let (place, attempts, trace) = (Place::Parked, self.attempts, self.envelope.trace.clone());
-        Rest { place, at, next, waits_for, kept_back: None, attempts, trace }
+        Rest { place: Place::Parked, at, next, waits_for, kept_back: None, attempts: self.attempts }
     }
 
     async fn leave(&self, rest: Rest, fate: Fate) -> Result<Fate, Trouble> {

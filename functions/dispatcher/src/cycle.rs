@@ -3,7 +3,6 @@
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{ABORTED, End, Step, Try, WaitsFor, next_step};
 use afferent_domain::reply::Reply;
-use afferent_metrics::{Metric, observe_ms};
 
 use crate::custody::Custody;
 use crate::notes::Failed;
@@ -98,9 +97,7 @@ impl<'a> Cycle<'a> {
 
     async fn delivered(mut self, reply: &Reply) -> Result<Fate, Trouble> {
         self.note_stop(reply).await?;
-        let age = self.custody.function.clock.now().since(self.custody.claimed.delivery.since);
         let fate = self.custody.end(End::Delivered, "the endpoint took it").await?;
-        observe_ms(Metric::DeliveryAge, age);
         self.custody.function.notes.success(self.receiver).await;
         Ok(fate)
     }

@@ -2,7 +2,7 @@
 
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::Alarm;
-use afferent_domain::trace;
+use afferent_domain::trace::Trace;
 use aws_lambda_events::sqs::SqsMessage;
 
 /// How the message came, as SQS tells it.
@@ -12,8 +12,8 @@ pub(crate) struct Envelope {
     pub(crate) first_receive: Option<Timestamp>,
     /// How often it was received, this time included.
     pub(crate) receives: u32,
-    /// The trace that it belongs to, as far as it may be carried across a wait.
-    pub(crate) trace: Option<String>,
+    /// The trace of what sent it.
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Envelope {
@@ -24,7 +24,7 @@ impl Envelope {
                 .and_then(|text| text.parse().ok())
                 .map(Timestamp::from_millis),
             receives: attribute("ApproximateReceiveCount").and_then(|text| text.parse().ok()).unwrap_or(1),
-            trace: attribute("AWSTraceHeader").and_then(trace::carried),
+            trace: attribute("AWSTraceHeader").and_then(Trace::of_header),
         }
     }
 

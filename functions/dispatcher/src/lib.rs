@@ -20,7 +20,7 @@
 //! - *wait until* (its visibility is set, and it is reported as a failure): the delivery waits for its next
 //!   cycle, or somebody else holds it. A message that finds it so may be the only alarm there is, so it is
 //!   never acknowledged;
-//! - *again* (reported as a failure, visibility as it is): infrastructure failed.
+//! - *again* (reported as a failure, visibility as it is, and counted as one): infrastructure failed.
 //!
 //! No step hides a retry of its own: the HTTP client sends once, and the schedule is the only thing that
 //! sends again.
@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use afferent_domain::delivery::{EVENT_GONE, End, Key, Limits, MOST_RECEIVES, Place, Try, WaitsFor};
 use afferent_domain::{Clock, Dice, Timestamp};
-use afferent_function::{Edge, Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError, trace};
 use afferent_metrics::{Metric, count, observe_ms};
 use afferent_queue::{MessageError, Queue, each};
 use afferent_secrets::Seals;
@@ -150,7 +150,9 @@ impl Dispatcher {
         self.handle_until(event, self.clock.now() + INVOCATION).await
     }
 
-    /// The same, where the invocation ends at `ends`: no try is begun that could not be ended before.
+    /// The same, where the invocation ends at `ends`: no try is begun that could not be ended before. An end that is past
+    /// is by another clock than ours. To go by it would be to begin no try at all, again and again, and to say nothing
+    /// that anybody would notice; with the tries receivers refuse our signatures, and breakers open.
     ///
     /// # Errors
     /// A message has no id.
@@ -159,6 +161,9 @@ impl Dispatcher {
         event: SqsEvent,
         ends: Timestamp,
     ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
+        let now = self.clock.now();
+        let ends = if ends > now { ends } else { now + INVOCATION };
+        let ends = ends - self.edge.afterwards();
         self.edge.invocation(self.batch(event, ends)).await
     }
 
@@ -190,7 +195,7 @@ impl Dispatcher {
                     Some(handle) => batch.alarms.lock().unwrap_or_else(PoisonError::into_inner).push((handle, until)),
                     None => {}
                 }
-                afferent_queue::Outcome::Again
+                afferent_queue::Outcome::Later
             }
             Err(error) => {
                 count(Metric::PoisonMessages, usize::from(matches!(error, Trouble::Message(_))));
@@ -204,6 +209,7 @@ impl Dispatcher {
         let body = afferent_queue::Delivery::from_body(message.body.as_deref().unwrap_or_default())?;
         let key = Key { event: body.event, endpoint: body.endpoint };
         let envelope = Envelope::of(message);
+        envelope.trace.into_iter().for_each(trace::link);
         let answer = batch.receivers.get(&self.receivers, &key.endpoint).await?;
         // Kept until the cycle is over.
         let _permit = match &answer {
@@ -296,6 +302,6 @@ impl Dispatcher {
             return custody.end(End::Cancelled, "its event cannot be read").await;
         };
         let ends = claimed.lease_until.min(ends);
-        Cycle::new(custody, receiver, seals, ends).run(&parcel).await
+        trace::carrying(delivery.trace, Cycle::new(custody, receiver, seals, ends).run(&parcel)).await
     }
 }

@@ -2,7 +2,7 @@
 
 use afferent_domain::Timestamp;
 use afferent_domain::address::Reach;
-use afferent_function::{Env, Rim, StartError, init_logging};
+use afferent_function::{Env, Rim, StartError, init_logging, trace};
 use afferent_http::Client;
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -17,7 +17,7 @@ async fn main() -> Result<(), StartError> {
     let dispatcher = dispatcher::Dispatcher::start(&env, &rim).await?;
     let handle = |event: LambdaEvent<SqsEvent>| {
         let ends = Timestamp::from_millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
-        dispatcher.handle_until(event.payload, ends)
+        trace::invoked(event.context.xray_trace_id.as_deref(), dispatcher.handle_until(event.payload, ends))
     };
     lambda_runtime::run(service_fn(handle)).await
 }

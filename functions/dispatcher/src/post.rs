@@ -12,7 +12,7 @@ use afferent_domain::id::EventId;
 use afferent_domain::payload::Payload;
 use afferent_domain::reply::Reply;
 use afferent_domain::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
-use afferent_function::Rim;
+use afferent_function::{Rim, trace};
 use afferent_http::{Call, Fault, Http, HttpError, Stopwatch};
 use afferent_metrics::{Metric, count, observe_ms};
 use afferent_store::deliveries::{Attempt, Outcome, Phases};
@@ -78,6 +78,14 @@ impl Sender {
 
     /// Makes one try. Nothing about the endpoint can make this fail: whatever happens is the attempt's outcome.
     pub(crate) async fn attempt(&self, receiver: &Receiver, seals: &Seals, parcel: &Parcel, made: Try) -> Done {
+        trace::Span::new(trace::Kind::Client, "attempt").around(self.traced(receiver, seals, parcel, made)).await
+    }
+
+    async fn traced(&self, receiver: &Receiver, seals: &Seals, parcel: &Parcel, made: Try) -> Done {
+        trace::tell("event", &parcel.id);
+        trace::tell("endpoint", &receiver.endpoint.endpoint);
+        trace::tell("cycle", made.cycle);
+        trace::tell("try", made.number);
         let at = self.clock.now();
         let value = sign(&seals.secrets, parcel.id.as_str(), at, &parcel.body);
         let signature = Signature { at_s: at.as_secs().to_string(), value };
@@ -90,8 +98,15 @@ impl Sender {
             }
         };
         let is_receivers_fault = match &outcome {
-            Outcome::Unanswered { fault, .. } => fault == Fault::Receiver.as_str(),
-            Outcome::Answered { .. } | Outcome::Queued { .. } => true,
+            Outcome::Unanswered { fault, .. } => {
+                trace::failed();
+                fault == Fault::Receiver.as_str()
+            }
+            Outcome::Answered { status, .. } => {
+                trace::tell("http.response.status_code", status);
+                true
+            }
+            Outcome::Queued { .. } => true,
         };
         let duration = self.clock.now().since(at);
         count(Metric::Attempts, 1);
@@ -146,6 +161,10 @@ fn request(url: &EndpointUrl, seals: &Seals, parcel: &Parcel, signature: &Signat
     headers.insert(ID_HEADER, HeaderValue::from_str(parcel.id.as_str()).ok()?);
     headers.insert(TIMESTAMP_HEADER, HeaderValue::from_str(&signature.at_s).ok()?);
     headers.insert(SIGNATURE_HEADER, HeaderValue::from_str(&signature.value).ok()?);
+    // W3C Trace Context. No part of what is signed; and if its owner has set one, that stays.
+    if let Some(trace) = trace::carried() {
+        headers.entry("traceparent").or_insert(HeaderValue::from_str(&trace.traceparent()).ok()?);
+    }
     let mut request = Request::post(url.as_str()).body(parcel.body.clone()).ok()?;
     *request.headers_mut() = headers;
     Some(request)
@@ -165,6 +184,7 @@ pub(crate) fn tell(key: &Key, number: u32, attempt: &Attempt, probe: bool) {
         cycle = attempt.cycle,
         r#try = attempt.number,
         probe,
+        trace = trace::id(),
         status,
         error,
         fault,

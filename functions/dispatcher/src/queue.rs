@@ -9,6 +9,7 @@ use std::time::Duration;
 use afferent_aws::{Aws, Service};
 use afferent_domain::endpoint::QueueUrl;
 use afferent_domain::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use afferent_function::trace;
 use afferent_http::Fault;
 use afferent_store::deliveries::Outcome;
 use aws_sdk_sqs::Client;
@@ -16,7 +17,7 @@ use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{Builder, Region};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
 
 use crate::post::{Parcel, Signature};
 
@@ -49,6 +50,11 @@ impl Queues {
                 return unanswered("request", Fault::Ours);
             };
             message = message.message_attributes(name, value);
+        }
+        if let Some(trace) = trace::carried() {
+            let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace.to_string());
+            let Ok(value) = value.build() else { return unanswered("request", Fault::Ours) };
+            message = message.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value);
         }
         match message.send().await {
             Ok(answer) => Outcome::Queued { message: answer.message_id.unwrap_or_default() },

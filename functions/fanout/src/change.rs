@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use afferent_domain::Timestamp;
-use afferent_domain::event::Draft;
+use afferent_domain::event::{Draft, Unfit};
 use afferent_store::events::Failure;
 use afferent_store::item::{Item, Reading, to_json};
 use aws_lambda_events::dynamodb::EventRecord;
@@ -15,6 +15,8 @@ pub(crate) enum Change {
     Event(Box<Draft>),
     /// A record was erased: nothing is told.
     Erasure,
+    /// A later version of the functions wrote the record, and knows what it means.
+    Later(u32),
     /// Nothing can be made of it, now or later.
     Unfit(Failure),
 }
@@ -25,9 +27,10 @@ pub(crate) fn read(record: &EventRecord, now: Timestamp) -> Change {
         return Change::Erasure;
     }
     let image: Item = record.change.new_image.clone().into();
-    match catch_unwind(AssertUnwindSafe(|| Draft::of_record(&to_json(&image)).map_err(|error| error.to_string()))) {
+    match catch_unwind(AssertUnwindSafe(|| Draft::of_record(&to_json(&image)))) {
         Ok(Ok(draft)) => Change::Event(Box::new(draft)),
-        Ok(Err(reason)) => Change::Unfit(failure(record, &image, reason, now)),
+        Ok(Err(Unfit::Later(version))) => Change::Later(version),
+        Ok(Err(never)) => Change::Unfit(failure(record, &image, never.to_string(), now)),
         Err(_) => Change::Unfit(failure(record, &image, "reading it panicked".to_owned(), now)),
     }
 }

@@ -3,10 +3,12 @@
 //! Each new image of a record becomes one event in its user's journal; each endpoint that wants it gets one
 //! delivery and one message (`afferent-outbox` does all three). A removed record is an erasure: no event.
 //!
-//! Two kinds of failure, two answers:
+//! Three kinds of failure, three answers:
 //!
 //! - A change that *can never* become an event (it cannot be read, or is too large) would fail the same way
 //!   for the 23 hours that the stream tries. It is noted in the journal `_failed`, logged by its ids, and done.
+//! - A change that *a later version* of the functions wrote is passed over, so that nobody else's waits behind it for a day:
+//!   the daily comparison of `records` with the journals brings its event, once a version does that which understands it.
 //! - *Infrastructure* fails the change for now. The answer names the first such change of the batch, and
 //!   Lambda starts again from there; what was done after it is found done.
 
@@ -16,11 +18,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use afferent_domain::Clock;
-use afferent_domain::delivery::Key;
 use afferent_domain::event::Draft;
 use afferent_domain::id::UserId;
-use afferent_function::{Edge, Env, Rim, StartError};
-use afferent_outbox::{Audience, Config, Outbox};
+use afferent_function::trace::{Kind, Span};
+use afferent_function::{Edge, Env, Rim, StartError, trace};
+use afferent_metrics::{batch_failed, property};
+use afferent_outbox::{Audience, Config, Outbox, Unsent};
 use afferent_store::StoreError;
 use afferent_store::events::Failure;
 use aws_lambda_events::dynamodb::{Event, EventRecord};
@@ -93,12 +96,24 @@ impl Fanout {
                     }
                 }
                 Change::Erasure => {}
+                Change::Later(version) => {
+                    let change = &record.event_id;
+                    tracing::warn!(
+                        change,
+                        version,
+                        "a later version wrote this record; the daily sweep brings its event"
+                    );
+                }
                 Change::Unfit(what) => unfit.push(Placed { place, what }),
             }
         }
         let unnoted = self.note(unfit).await;
         let unsent = self.publish(users).await;
-        unnoted.into_iter().chain(unsent).min()
+        let failed = unnoted.into_iter().chain(unsent).min();
+        if failed.is_some() {
+            batch_failed();
+        }
+        failed
     }
 
     /// Notes what can never become an event; the first place where that failed.
@@ -130,7 +145,7 @@ impl Fanout {
                 return Some(all_first);
             }
         };
-        let (mut failed, mut keys) = (None::<usize>, Vec::new());
+        let (mut failed, mut keys) = (None::<usize>, Vec::<Unsent>::new());
         let mut users = users.into_iter().peekable();
         while users.peek().is_some() {
             let some = users.by_ref().take(USERS_AT_ONCE);
@@ -153,10 +168,17 @@ impl Fanout {
         user: UserId,
         drafts: Vec<Placed<Draft>>,
         audience: &Audience,
-    ) -> (usize, Result<Vec<Key>, StoreError>) {
+    ) -> (usize, Result<Vec<Unsent>, StoreError>) {
         let place = drafts.first().map_or(0, |draft| draft.place);
-        let drafts = drafts.into_iter().map(|draft| draft.what).collect();
-        let committed = self.outbox.commit(&user, drafts, audience).await;
+        let drafts: Vec<Draft> = drafts.into_iter().map(|draft| draft.what).collect();
+        // Several changes may be of several traces: the work for them is shown in the newest, and each delivery has its own.
+        let newest = drafts.iter().rev().find_map(|draft| draft.trace);
+        if let Some(trace) = newest {
+            trace::link(trace);
+            property("trace", trace.id());
+        }
+        let commit = Span::new(Kind::Internal, "events").around(self.outbox.commit(&user, drafts, audience));
+        let committed = trace::carrying(newest, commit).await;
         if let Err(error) = &committed {
             tracing::error!(%error, user = user.as_str(), "changes of a user come again");
         }

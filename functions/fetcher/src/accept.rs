@@ -8,6 +8,7 @@ use afferent_domain::mark::{Cause, Entry};
 use afferent_domain::notification::{Category, Effect, Notification, Quarantine};
 use afferent_domain::record::Fact;
 use afferent_domain::service::Service;
+use afferent_function::trace;
 use afferent_metrics::{Metric, count};
 use afferent_normalise::{device_event, device_setup};
 use afferent_queue::{Notification as Message, Payload, Wake};
@@ -113,7 +114,8 @@ impl Fetcher {
                 }
                 let pull = agenda.pull_of(connection, service, now, &*self.dice);
                 let term = (now, agenda.until + LEASE);
-                match self.connections.mark_and_lease(&connection.id, service, &entry, &pull, term).await? {
+                let trace = trace::carried();
+                match self.connections.mark_and_lease(&connection.id, service, &entry, trace, &pull, term).await? {
                     Some(mark) => agenda.add_leased(connection, service, pull, mark),
                     None => {
                         if self.store_waiting(agenda, &incoming.id).await? != Some(Stands::Waiting) {
@@ -121,7 +123,7 @@ impl Fetcher {
                             agenda.forget(&incoming.id);
                             return Ok(());
                         }
-                        self.connections.mark(&connection.id, service, &entry, now + LEASE).await?;
+                        self.connections.mark(&connection.id, service, &entry, trace, now + LEASE).await?;
                         agenda.add(connection, service);
                     }
                 }
@@ -340,7 +342,8 @@ impl Fetcher {
         for connection in connections {
             let entry = entry(incoming, known, connection);
             for service in granted(connection, services) {
-                self.connections.mark(&connection.id, service, &entry, self.clock.now() + LEASE).await?;
+                let due = self.clock.now() + LEASE;
+                self.connections.mark(&connection.id, service, &entry, trace::carried(), due).await?;
             }
         }
         Ok(())

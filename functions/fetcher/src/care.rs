@@ -121,7 +121,7 @@ impl Fetcher {
             for category in made {
                 let Effect::Pull(services) = category.effect() else { continue };
                 for service in services {
-                    self.connections.mark(&connection.id, *service, &entry, now).await?;
+                    self.connections.mark(&connection.id, *service, &entry, None, now).await?;
                 }
             }
         }

@@ -25,7 +25,7 @@ pub(crate) struct Work<'a> {
 
 impl Work<'_> {
     /// Its attributes.
-    pub(crate) const fn reading(&self) -> Reading<'_> {
+    pub(crate) fn reading(&self) -> Reading<'_> {
         Reading::new("connections", self.item)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::id::PullId;
-use afferent_domain::mark::{Entry, Evidence, satisfied};
+use afferent_domain::mark::{Entry, Evidence, completed_by};
 use afferent_domain::notification::Window;
 use afferent_domain::service::Service;
 use afferent_store::StoreError;
@@ -43,6 +43,9 @@ struct Seen {
     changed: BTreeSet<i64>,
     whole: Vec<(i64, i64)>,
     since_last: bool,
+    /// The pull that made it, if that is not the one that left this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pull: Option<PullId>,
 }
 
 impl Kept {
@@ -54,24 +57,29 @@ impl Kept {
             changed: read.changed.iter().map(|at| at.as_secs()).take(instants).collect(),
             whole: read.whole.iter().map(|window| (window.start, window.end)).collect(),
             since_last: read.since_last,
+            pull: read.pull.clone(),
         });
         Self { read: reading.progress.clone(), seen: seen.collect() }
     }
 
-    pub(crate) fn evidence(&self, now: Timestamp) -> Vec<Evidence> {
+    /// What is remembered at `now` of what the pull `left_by` left, in the order in which the reads began.
+    pub(crate) fn evidence(&self, left_by: Option<&PullId>, now: Timestamp) -> Vec<Evidence> {
         let recent = self.seen.iter().filter(|seen| seen.began + REMEMBERED > now);
         let evidence = |seen: &Seen| Evidence {
             began: seen.began,
             changed: seen.changed.iter().map(|secs| Timestamp::from_secs(*secs)).collect(),
             whole: seen.whole.iter().map(|(start, end)| Window::new(*start, *end)).collect(),
             since_last: seen.since_last,
+            pull: seen.pull.as_ref().or(left_by).cloned(),
         };
-        recent.map(evidence).collect()
+        let mut evidence: Vec<Evidence> = recent.map(evidence).collect();
+        evidence.sort_by_key(|read| read.began);
+        evidence
     }
 }
 
 impl Fetcher {
-    /// The last pull of the service, if what it left satisfies `entry` already: there is nothing to mark then, nor to read.
+    /// The earlier pull that satisfied `entry`, if one did: there is nothing to mark then, nor to read.
     /// Asked where many notifications come at once, because it costs a read, and of those with a window: one without may ask
     /// whether the link lives, and is answered by a pull. The mark still tells to the minute when the latest one came.
     pub(crate) async fn satisfied_earlier(
@@ -85,7 +93,10 @@ impl Fetcher {
         }
         let Some(earlier) = self.connections.earlier(&connection.id, service).await? else { return Ok(None) };
         let kept: Kept = serde_json::from_str(&earlier.progress).unwrap_or_default();
-        let told = entry.received < earlier.notified + TOLD;
-        Ok((told && satisfied(entry, &kept.evidence(self.clock.now()))).then_some(earlier.pull))
+        if entry.received >= earlier.notified + TOLD {
+            return Ok(None);
+        }
+        let evidence = kept.evidence(Some(&earlier.pull), self.clock.now());
+        Ok(completed_by(entry, &evidence).and_then(|read| read.pull.clone()))
     }
 }

@@ -42,10 +42,11 @@ use afferent_domain::backfill::Depth;
 use afferent_domain::connection::{OnUnlink, State};
 use afferent_domain::id::ConnectionId;
 use afferent_domain::sweep::Tiers;
+use afferent_domain::trace::Trace;
 use afferent_domain::{Clock, Dice};
-use afferent_function::{Edge, Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError, trace};
 use afferent_gate::{Gate, Place};
-use afferent_metrics::{Metric, count};
+use afferent_metrics::{Metric, batch_failed, count};
 use afferent_queue::{Outcome, Pull, each};
 use afferent_secrets::Seals;
 use afferent_store::StoreError;
@@ -200,9 +201,15 @@ impl Fetcher {
     async fn batch(&self, event: SqsEvent) -> Result<SqsBatchResponse, lambda_runtime::Error> {
         let until = self.clock.now() + WORK;
         let agenda = Agenda::of(event.records.len(), until);
-        let mut answer = each(event, |message| self.message(message, &agenda)).await?;
+        let handle = |message: SqsMessage| {
+            let trace = message.attributes.get("AWSTraceHeader").and_then(|header| Trace::of_header(header));
+            trace.into_iter().for_each(trace::link);
+            trace::carrying(trace, self.message(message, &agenda))
+        };
+        let mut answer = each(event, handle).await?;
         join(self.pull_all(&agenda, until), self.do_all(&agenda, until)).await;
         for message in self.finish(&agenda).await {
+            batch_failed();
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = message;
             if !answer.batch_item_failures.contains(&failure) {

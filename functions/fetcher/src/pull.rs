@@ -3,14 +3,16 @@
 //! A service with `lastupdate` is read from its cursor first; then each window that a notification named and
 //! that showed nothing new is read whole. A service without it is read by those windows.
 
+mod ending;
+mod reading;
+
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::budget::Lane;
 use afferent_domain::id::PullId;
-use afferent_domain::mark::{Entry, satisfied};
-use afferent_domain::notification::{Quarantine, Window};
-use afferent_domain::pause::pause;
+use afferent_domain::mark::{Entry, completed_by};
+use afferent_domain::notification::Quarantine;
 use afferent_domain::service::Service;
 use afferent_gate::{CALL, CallError};
 use afferent_metrics::{Metric, count, observe_ms};
@@ -23,9 +25,8 @@ use futures_util::future::join_all;
 
 use crate::Fetcher;
 use crate::agenda::{Agenda, Planned};
-use crate::earlier::Kept;
-use crate::plan::{Plan, merged};
-use crate::read::{Asked, Progress, Reading, Task};
+use crate::read::{Reading, Task};
+use ending::proof;
 
 /// How long a pull's lease outlives the time its invocation may work. A mark is due when its lease ends.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -35,21 +36,6 @@ const SAME_ARGUMENTS: Duration = Duration::from_secs(11);
 
 /// How long a pull in the lanes below on demand waits for its turn: it holds the lease that a notification wants.
 const LOW_LANE: Duration = Duration::from_secs(20);
-
-/// How far back of the newest `modified` the next `lastupdate` goes: rows are modified while a pull runs,
-/// and a row that is read again unchanged writes nothing.
-const OVERLAP: Duration = Duration::from_secs(15 * 60);
-
-/// What a service without `lastupdate` is read for when no window was named.
-const LOOKBACK_SECS: i64 = 24 * 3600;
-
-/// Whether a window was asked for just now: Withings refuses the same arguments within 10 s, so the second
-/// look asks for a little more.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    First,
-    Again,
-}
 
 impl Fetcher {
     /// Pulls what is on the agenda. What fails stays marked.
@@ -136,11 +122,11 @@ impl Fetcher {
                 // Who nobody waits for does not keep the lease from a notification for long.
                 until: if lane > Lane::OnDemand { until.min(began + CALL + LOW_LANE) } else { until },
             };
-            let (reading, failure) = self.read(task, &mark).await;
+            let (reading, failure) = self.read_traced(task, &mark).await;
             written |= reading.written > 0;
             let pulled = Some(Pulled::new(began, pull.clone(), failure.as_ref().map(class)));
             if let Some(CallError::Reauthorise) = &failure {
-                log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
+                log(task, &mark, &reading, failure.as_ref(), 0, self.clock.now().since(began));
                 self.store_all(agenda, &mark.entries).await?;
                 // Strikes out the marks of the account's connections, this one among them, unless the person has
                 // connected again: then it is to be read at once.
@@ -158,18 +144,22 @@ impl Fetcher {
             if let Some(CallError::Withings(error)) = &failure
                 && error.class() == Class::Scope
             {
-                log(task, &reading, failure.as_ref(), 0, self.clock.now().since(began));
+                log(task, &mark, &reading, failure.as_ref(), 0, self.clock.now().since(began));
                 self.store_all(agenda, &mark.entries).await?;
                 self.refused(connection, service, &pull, &mark, pulled, lease_until).await?;
                 return Ok(written);
             }
-            let ending = Ending { pulled, ..self.ending(service, &mark, &reading, failure.as_ref()) };
+            let proof = proof(service, &reading, failure.as_ref());
+            let ending = Ending { pulled, ..self.ending(service, &mark, (&reading, &proof), failure.as_ref()) };
             let awaited = Awaited { connection: connection.id.clone(), service };
             let mut oldest: Option<Timestamp> = None;
             for entry in &ending.satisfied {
                 if let Some(notification) = entry.notification() {
-                    let ended = self.settle(agenda, notification, &awaited, &pull).await?;
-                    count(Metric::NotificationsSatisfiedEarlier, usize::from(ended && reading.calls == 0));
+                    // In a second turn what the first one read is not of an earlier pull.
+                    let read = completed_by(entry, &proof).and_then(|read| read.pull.as_ref());
+                    let earlier = read.filter(|earlier| **earlier != pull);
+                    let ended = self.settle(agenda, notification, &awaited, earlier.unwrap_or(&pull)).await?;
+                    count(Metric::NotificationsSatisfiedEarlier, usize::from(ended && earlier.is_some()));
                     oldest = Some(oldest.map_or(entry.received, |oldest| oldest.min(entry.received)));
                 }
             }
@@ -180,7 +170,8 @@ impl Fetcher {
             left.retain(|entry| !ending.satisfied.contains(entry));
             self.store_all(agenda, &left).await?;
             self.verified(connection, service, &ending.satisfied).await?;
-            log(task, &reading, failure.as_ref(), ending.satisfied.len(), self.clock.now().since(began));
+            let (satisfied, took) = (ending.satisfied.len(), self.clock.now().since(began));
+            log(task, &mark, &reading, failure.as_ref(), satisfied, took);
             match self.connections.release(&connection.id, service, &pull, &mark, &ending, lease_until).await? {
                 // What came meanwhile may be read at once, and in a higher lane.
                 Release::Newer(newer) if ending.due.is_none() || lane_of(&newer.entries) < lane => mark = newer,
@@ -242,158 +233,11 @@ impl Fetcher {
             Release::Done | Release::Lost => Ok(()),
         }
     }
-
-    /// Reads the service for the mark's entries. What was stored before a failure stays stored; the evidence is of
-    /// the reads that were completed.
-    async fn read(&self, task: Task<'_>, mark: &Mark) -> (Reading, Option<CallError>) {
-        let kept: Kept = mark.progress.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let evidence = kept.evidence(self.clock.now());
-        let mut reading = Reading { cursor: mark.cursor, evidence, ..Reading::default() };
-        if unsatisfied(&mark.entries, &reading).is_empty() {
-            return (reading, None);
-        }
-        let failure = self.read_all(task, mark, kept.read, &mut reading).await.err();
-        (reading, failure)
-    }
-
-    async fn read_all(
-        &self,
-        task: Task<'_>,
-        mark: &Mark,
-        mut resume: Option<Progress>,
-        reading: &mut Reading,
-    ) -> Result<(), CallError> {
-        let Task { connection, service, .. } = task;
-        if service.is_whole() {
-            // There are no arguments to vary, so the one look comes late enough.
-            let settled = mark.entries.iter().map(Entry::settled).max().unwrap_or_default();
-            tokio::time::sleep(settled.since(self.clock.now())).await;
-            let everything = Window { start: 0, end: i64::MAX };
-            return self
-                .read_plans(task, everything, Asked::ByEntries { named: true, since: settled }, None, reading)
-                .await;
-        }
-        let since = since(connection, mark, self.clock.now());
-        if service.uses_lastupdate() {
-            let left = unsatisfied(&mark.entries, reading);
-            let pulled =
-                |entry: &Entry| reading.evidence.iter().any(|read| read.since_last && read.began >= entry.settled());
-            // What is left may lack nothing but its window.
-            if !left.iter().all(pulled) {
-                // A read that was put down is gone on with, from where it was made; what came since is read after it.
-                let resumed = resume.take_if(|progress| progress.since().is_some());
-                let from = resumed.as_ref().and_then(Progress::since).unwrap_or(since);
-                self.read_plan(task, &Plan::since(from), resumed, reading).await?;
-            }
-        } else {
-            if service.longest_window_s().is_some() {
-                // Hours do not vary: one look, and that late enough.
-                let settled = mark.entries.iter().map(Entry::settled).max().unwrap_or_default();
-                tokio::time::sleep(settled.since(self.clock.now())).await;
-            }
-            self.read_windows(task, &mark.entries, Look::First, resume.take(), reading).await?;
-        }
-        let left = unsatisfied(&mark.entries, reading);
-        let Some(settled) = left.iter().map(Entry::settled).max() else { return Ok(()) };
-        // Nothing new where something was announced: give it time to settle, and look at the whole of it.
-        tokio::time::sleep(settled.since(self.clock.now())).await;
-        if service.uses_lastupdate() && left.iter().any(|entry| entry.window.is_none()) {
-            let plan = Plan::since(since - Duration::from_secs(1));
-            self.read_plan(task, &plan, None, reading).await?;
-        }
-        let named = unsatisfied(&left, reading);
-        self.read_windows(task, &named, Look::Again, resume, reading).await
-    }
-
-    /// Reads the windows of the entries whole: merged, and those left out that were read whole since.
-    async fn read_windows(
-        &self,
-        task: Task<'_>,
-        entries: &[Entry],
-        look: Look,
-        mut resume: Option<Progress>,
-        reading: &mut Reading,
-    ) -> Result<(), CallError> {
-        let left = unsatisfied(entries, reading);
-        if left.is_empty() {
-            return Ok(());
-        }
-        let now = self.clock.now().as_secs();
-        let recent = Window::new(now - LOOKBACK_SECS, now);
-        let more = if look == Look::Again { 1 } else { 0 };
-        // Whether Withings has said that something is there, or we have seen it ourselves.
-        let named = left.iter().any(|entry| entry.notification().is_some());
-        let windows = left.iter().map(|entry| entry.window.unwrap_or(recent).padded(more));
-        let since = left.iter().map(Entry::settled).max().unwrap_or(self.clock.now());
-        for window in merged(windows.collect()) {
-            self.read_plans(task, window, Asked::ByEntries { named, since }, resume.take(), reading).await?;
-        }
-        Ok(())
-    }
-
-    /// What the reading proves, and when the rest is due.
-    fn ending(&self, service: Service, mark: &Mark, reading: &Reading, failure: Option<&CallError>) -> Ending {
-        let mut evidence = reading.evidence.clone();
-        if reading.later {
-            // It will be there some time; nothing is satisfied by its absence.
-            evidence.clear();
-        } else if failure.is_some() && !service.uses_lastupdate() {
-            // A window is read in pieces, and a change in one of them says nothing of those that were not read.
-            evidence.iter_mut().for_each(|piece| piece.changed.clear());
-        }
-        let (satisfied, left): (Vec<Entry>, Vec<Entry>) =
-            mark.entries.iter().cloned().partition(|entry| satisfied(entry, &evidence));
-        let cursor = reading.cursor.filter(|_| service.uses_lastupdate());
-        let now = self.clock.now();
-        let progress = serde_json::to_string(&Kept::of(reading, now)).ok();
-        if left.is_empty() {
-            return Ending { satisfied, cursor, progress, ..Ending::default() };
-        }
-        let failed = mark.failures.saturating_add(1);
-        let (due, failures) = match failure {
-            Some(failure) => self.back_off(failure, mark.failures),
-            None if reading.later => (now + pause(failed, &*self.dice), failed),
-            // Everything was read and an entry is left: only time can be what it lacks.
-            None => {
-                let settled = left.iter().map(Entry::settled).max().unwrap_or(now);
-                (settled.max(now + SAME_ARGUMENTS), 0)
-            }
-        };
-        let lane = lane_of(&left);
-        Ending { satisfied, due: Some(due), lane, cursor, progress, failures, pulled: None }
-    }
-
-    /// When a pull that failed is tried again, and how many failures count until then.
-    fn back_off(&self, failure: &CallError, failures: u32) -> (Timestamp, u32) {
-        let now = self.clock.now();
-        let failed = failures.saturating_add(1);
-        match failure {
-            CallError::Spent(free) => ((*free).max(now), failures),
-            CallError::Refreshing => (now + SAME_ARGUMENTS, failures),
-            CallError::Withings(error) => match error.class() {
-                Class::TooManyRequests { wait } => (now + wait, failures),
-                Class::SameArguments { .. } => (now + SAME_ARGUMENTS, failures),
-                _ => (now + pause(failed, &*self.dice), failed),
-            },
-            _ => (now + pause(failed, &*self.dice), failed),
-        }
-    }
 }
 
 /// The highest lane that these are read in.
 fn lane_of(entries: &[Entry]) -> Lane {
     entries.iter().map(|entry| entry.cause.lane()).min().unwrap_or(Lane::Live)
-}
-
-fn unsatisfied(entries: &[Entry], reading: &Reading) -> Vec<Entry> {
-    entries.iter().filter(|entry| !satisfied(entry, &reading.evidence)).cloned().collect()
-}
-
-/// From where `lastupdate` reads: the cursor less the overlap, or, before the first pull, the connection. And up to ten
-/// minutes more, by the clock: two pulls within 10 s ask with other arguments, so that none has to wait.
-fn since(connection: &Connection, mark: &Mark, now: Timestamp) -> Timestamp {
-    let more = u64::try_from(now.as_millis() / 100 % 600).unwrap_or(0);
-    mark.cursor.map_or(connection.connected, Timestamp::from_secs) - OVERLAP - Duration::from_secs(more)
 }
 
 /// What went wrong, in a word.
@@ -409,10 +253,10 @@ const fn class(error: &CallError) -> &'static str {
 }
 
 /// One line a pull, for the operator; and its metrics.
-fn log(task: Task<'_>, reading: &Reading, failure: Option<&CallError>, satisfied: usize, took: Duration) {
+fn log(task: Task<'_>, mark: &Mark, reading: &Reading, failure: Option<&CallError>, satisfied: usize, took: Duration) {
     let (connection, service, pull, lane) = (&task.connection.id, task.service.name(), task.pull, task.lane.name());
     let Reading { calls, facts, written, problems, .. } = reading;
-    let took_ms = took.as_millis();
+    let (took_ms, trace) = (took.as_millis(), mark.trace.map(|trace| trace.id()));
     count(Metric::Pulls, 1);
     count(Metric::PullsFailed, usize::from(failure.is_some()));
     observe_ms(Metric::PullDuration, took);
@@ -421,10 +265,10 @@ fn log(task: Task<'_>, reading: &Reading, failure: Option<&CallError>, satisfied
     }
     match failure {
         None => {
-            tracing::info!(%connection, service, %pull, lane, calls, facts, written, problems, satisfied, took_ms, "pulled");
+            tracing::info!(%connection, service, %pull, lane, calls, facts, written, problems, satisfied, took_ms, trace, "pulled");
         }
         Some(error) => {
-            tracing::warn!(%connection, service, %pull, lane, calls, facts, written, problems, satisfied, took_ms, %error, "a pull was not completed");
+            tracing::warn!(%connection, service, %pull, lane, calls, facts, written, problems, satisfied, took_ms, trace, %error, "a pull was not completed");
         }
     }
 }

@@ -3,7 +3,9 @@
 //! What a page brought is stored before the next call is made, and before the cursor moves. A read that is cut
 //! short says how far it came ([`Progress`]), and the next one goes on from there.
 
-use std::collections::{BTreeSet, VecDeque};
+mod progress;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
@@ -14,14 +16,17 @@ use afferent_domain::notification::Window;
 use afferent_domain::record::SyncKind;
 use afferent_domain::service::Service;
 use afferent_gate::{Answered as Sent, CallError};
+use afferent_metrics::{Metric, count};
 use afferent_normalise::{Context, Of, normalise};
 use afferent_store::connections::Connection;
-use afferent_withings::{Body, Error, Request, Span, Unsupported, answer, auth, data};
-use serde::{Deserialize, Serialize};
+use afferent_withings::{Body, Error, Problem, Request, Span, Unsupported, answer, auth, data};
 
 use crate::Fetcher;
-use crate::plan::{Judge, Plan};
+use crate::plan::Plan;
 use crate::write::{CLOCKS_APART, Details, Storing};
+
+use progress::kept;
+pub(crate) use progress::{Progress, widened};
 
 /// What a signed service is read for that is asked without a window.
 const LOOKBACK: Duration = DAY;
@@ -36,9 +41,6 @@ const MAX_ROUNDS: usize = 3;
 
 /// The most records of a first page that are compared with it again.
 const MOST_ROWS: usize = 300;
-
-/// The most records that are remembered of the pages of a read that is put down (30 bytes each, in an item).
-const MOST_FOUND: usize = 3_000;
 
 /// What is read for whom, why, and until when.
 #[derive(Clone, Copy)]
@@ -102,52 +104,6 @@ impl Asked {
         let (Self::ByEntries { since, .. }, Some(window)) = (self, plan.whole) else { return false };
         let covers = |whole: &Window| whole.start <= window.start && whole.end >= window.end;
         evidence.iter().any(|read| read.began >= since && read.whole.iter().any(covers))
-    }
-}
-
-/// How far a read of several pages came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Progress {
-    /// What was asked for, so that nothing else is gone on with.
-    span: String,
-    /// Where the next page begins.
-    offset: i64,
-    began: Timestamp,
-    newest: Option<i64>,
-    pages: usize,
-    /// The instants (epoch seconds) of what was new or changed on the pages before.
-    changed: BTreeSet<i64>,
-    /// Records of the first page, each as of its last change.
-    first: BTreeSet<(RecordId, Option<i64>)>,
-    /// The records of the pages before, where stored ones are held against them.
-    #[serde(default)]
-    found: BTreeSet<RecordId>,
-}
-
-impl Progress {
-    fn begin(span: &Span, now: Timestamp) -> Self {
-        let (changed, first, found) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { span: words(span), offset: 0, began: now, newest: None, pages: 0, changed, first, found }
-    }
-
-    /// As an item keeps it.
-    pub(crate) fn to_text(&self) -> Option<String> {
-        serde_json::to_string(self).ok()
-    }
-
-    /// Reads what [`Self::to_text`] wrote; `None` for anything else: then the read begins anew.
-    pub(crate) fn from_text(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
-
-    /// Whether it is of a read of this span.
-    fn is_of(&self, span: &Span) -> bool {
-        self.span == words(span)
-    }
-
-    /// From where a `lastupdate` read was made that it is of.
-    pub(crate) fn since(&self) -> Option<Timestamp> {
-        self.span.strip_prefix("since ")?.parse().ok().map(Timestamp::from_secs)
     }
 }
 
@@ -344,10 +300,7 @@ impl Fetcher {
         }
         reading.calls += 1;
         reading.facts += brought.facts.len();
-        reading.problems += brought.problems.len();
-        for problem in &brought.problems {
-            tracing::warn!(connection = %task.connection.id, service = task.service.name(), %problem, "a row could not be understood");
-        }
+        reading.problems += tell(task, &brought.problems);
         let rows = brought.facts.iter().map(|fact| (fact.record.clone(), fact.source.modified)).collect();
         reading.found.extend(brought.facts.iter().map(|fact| fact.record.clone()));
         let stored = self.store(brought.facts, self.storing(task, sent)).await?;
@@ -411,63 +364,30 @@ impl Fetcher {
     }
 }
 
+/// Says what of an answer could not be read: each row that was lost, and once each field that is of another type than it
+/// should be. How many rows were lost.
+pub(crate) fn tell(task: Task<'_>, problems: &[Problem]) -> usize {
+    let (connection, service) = (&task.connection.id, task.service.name());
+    let mut fields: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut rows = 0;
+    for problem in problems {
+        match problem.of_type() {
+            Some(field) => *fields.entry(field).or_default() += 1,
+            None => {
+                rows += 1;
+                tracing::warn!(%connection, service, %problem, "a row could not be understood");
+            }
+        }
+    }
+    for ((field, found), times) in &fields {
+        tracing::warn!(%connection, service, field, found, times, "a field is of another type than documented, and counts as missing");
+    }
+    count(Metric::RowsMisread, rows);
+    count(Metric::FieldsMisread, fields.into_values().sum());
+    rows
+}
+
 /// A request that we cannot make is our own mistake.
 pub(crate) fn unsupported(_: Unsupported) -> CallError {
     CallError::Withings(Error::Transport(afferent_http::HttpError::Request))
-}
-
-/// What the next read can go on with. Of a span that was widened the offsets are not those of the plan's own; where the
-/// answer is held against what is stored, all that came must be remembered.
-fn kept(
-    task: Task<'_>,
-    mut at: Progress,
-    plan: &Plan,
-    evidence: &Evidence,
-    found: &BTreeSet<RecordId>,
-) -> Option<Progress> {
-    at.changed = evidence.changed.iter().map(|at| at.as_secs()).take(MOST_ROWS).collect();
-    let held_against = task.compare && plan.judge != Judge::Nothing;
-    if held_against {
-        at.found.clone_from(found);
-    }
-    (at.is_of(&plan.span) && at.pages > 0 && at.found.len() <= MOST_FOUND).then_some(at)
-}
-
-fn words(span: &Span) -> String {
-    match span {
-        Span::Since(at) => format!("since {}", at.as_secs()),
-        Span::Window { start, end } => format!("window {} {}", start.as_secs(), end.as_secs()),
-        Span::Days { first, last } => format!("days {first} {last}"),
-        Span::Whole => "whole".to_owned(),
-    }
-}
-
-/// The same span and a little more: a second, or a day where it is asked by days.
-pub(crate) fn widened(span: &Span) -> Span {
-    let second = Duration::from_secs(1);
-    match span {
-        Span::Since(at) => Span::Since(*at - second),
-        Span::Window { start, end } => Span::Window { start: *start - second, end: *end },
-        Span::Days { first, last } => {
-            let before = first.parse::<jiff::civil::Date>().and_then(jiff::civil::Date::yesterday);
-            Span::Days { first: before.map_or_else(|_| first.clone(), |day| day.to_string()), last: last.clone() }
-        }
-        Span::Whole => Span::Whole,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_read_goes_on_only_with_what_it_was_of() {
-        let span = Span::Since(Timestamp::from_secs(1_789_625_130));
-        let progress = Progress { offset: 300, pages: 1, ..Progress::begin(&span, Timestamp::from_secs(5)) };
-        let read = Progress::from_text(&progress.to_text().unwrap()).unwrap();
-        assert_eq!(read, progress);
-        assert!(read.is_of(&span) && !read.is_of(&widened(&span)));
-        assert_eq!(read.since(), Some(Timestamp::from_secs(1_789_625_130)));
-        assert_eq!(Progress::from_text("{}"), None);
-    }
 }

@@ -11,7 +11,7 @@ use afferent_normalise::{Of, Recording, normalise, recording};
 use afferent_withings::data;
 
 use crate::Fetcher;
-use crate::read::{Reading, Task, unsupported};
+use crate::read::{Reading, Task, tell, unsupported};
 
 /// The most recordings of one window.
 const MOST: usize = 2_000;
@@ -48,10 +48,7 @@ impl Fetcher {
             normalise(&self.context(task.connection, task.run), task.service, &body, Of::Recording(recording));
         reading.calls += 1;
         reading.facts += brought.facts.len();
-        reading.problems += brought.problems.len();
-        for problem in &brought.problems {
-            tracing::warn!(connection = %task.connection.id, service = task.service.name(), %problem, "a signal could not be understood");
-        }
+        reading.problems += tell(task, &brought.problems);
         // Not synced yet; after a week it is not to be expected any more.
         reading.later |= brought.later && recording.at + PATIENCE > sent;
         let stored = self.store(brought.facts, self.storing(task, sent)).await?;

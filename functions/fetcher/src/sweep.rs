@@ -96,7 +96,7 @@ impl Fetcher {
         let began = under_way.as_ref().map_or(now, |pass| pass.began);
         let entry = Entry { cause: Cause::Sweep, received: began, window: None };
         if under_way.is_none() {
-            self.connections.mark(&connection.id, service, &entry, now + LOOK).await?;
+            self.connections.mark(&connection.id, service, &entry, None, now + LOOK).await?;
             self.pull(connection, service, until).await?;
         }
         let connected = self.living(&connection.id).await?.is_some_and(|now| now.connected == connection.connected);

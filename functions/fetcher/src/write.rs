@@ -11,6 +11,7 @@ use afferent_domain::mark::{Cause, Entry};
 use afferent_domain::notification::Window;
 use afferent_domain::record::{Change, Fact, Record, SyncKind, revise};
 use afferent_domain::service::Service;
+use afferent_function::trace;
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_store::records::Written;
@@ -147,7 +148,8 @@ impl Fetcher {
         for window in pieces(windows) {
             let cause = Cause::Summary(details.pull.clone(), details.lane);
             let entry = Entry { cause, received: now, window: Some(window) };
-            self.connections.mark(&details.connection.id, details.service, &entry, now + LEASE).await?;
+            let trace = trace::carried();
+            self.connections.mark(&details.connection.id, details.service, &entry, trace, now + LEASE).await?;
         }
         Ok(())
     }
@@ -159,6 +161,7 @@ impl Fetcher {
                 Change::Unchanged => return Ok(One::Unchanged),
                 Change::Write(mut record) => {
                     record.pull = how.pull.cloned();
+                    record.trace = trace::carried();
                     let since = |stored: &Record| Timestamp::from_millis(stored.changed_ms) + CLOCKS_APART;
                     if stored.as_ref().is_some_and(|stored| since(stored) > how.sent && stored.digest != record.digest)
                     {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use afferent_domain::id::NotificationId;
 use afferent_domain::{Clock, Dice};
-use afferent_function::{Edge, Env, Rim, StartError};
+use afferent_function::{Edge, Env, Rim, StartError, trace};
 use afferent_metrics::{Metric, count, property};
 use afferent_queue::{Notification, Payload, Pull, Queue, Sending};
 use base64::Engine as _;
@@ -111,8 +111,14 @@ impl Ingest {
         let id = NotificationId::draw(self.clock.now(), &*self.dice);
         let payload = payload(request.into_body());
         let message = Pull::Notification(Notification { id: id.clone(), received_ms: self.clock.now(), payload });
-        match self.pulls.send(Sending { body: message.to_body(), ..Sending::default() }).await {
+        // Its trace begins here, and is carried as far as to the webhooks.
+        let trace = trace::own();
+        trace::tell("notification", &id);
+        match self.pulls.send(Sending { body: message.to_body(), trace, ..Sending::default() }).await {
             Ok(()) => {
+                if let Some(trace) = trace {
+                    property("trace", trace.id());
+                }
                 count(Metric::NotificationsReceived, 1);
                 property("notification", &id);
                 StatusCode::OK

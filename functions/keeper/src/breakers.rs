@@ -155,7 +155,7 @@ impl Keeper {
     async fn pace(&self, endpoint: &EndpointId) -> Result<u32, StoreError> {
         let endpoint = match self.outbox.endpoints().get(endpoint).await {
             // Nobody will call one that cannot be read; what waits for it ends.
-            Err(StoreError::Item { .. }) => None,
+            Err(error) if error.is_of_one_item() => None,
             other => other?,
         };
         Ok(endpoint.and_then(|endpoint| endpoint.rate).map_or(RELEASED, paced))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{DUE_SHARDS, Key, LOOK_AHEAD, OVERDUE, State, Wake, due_shard, wake};
+use afferent_domain::trace::Trace;
 use afferent_metrics::{Metric, observe};
 use afferent_outbox::message;
 use afferent_queue::Sending;
@@ -35,7 +36,7 @@ pub(crate) struct Woken {
     at: Timestamp,
     /// Whether that may be up to a second early: the dispatcher waits so long.
     early: bool,
-    trace: Option<String>,
+    trace: Option<Trace>,
     /// When its life began, of one whose message seems lost.
     since: Option<Timestamp>,
 }
@@ -57,7 +58,7 @@ impl Woken {
     fn message(&self, now: Timestamp) -> Sending {
         let delay = self.at.since(now);
         let delay = if self.early { Duration::from_secs(delay.as_secs()) } else { delay };
-        message(&self.key, delay, self.trace.as_deref())
+        message(&self.key, delay, self.trace)
     }
 }
 
@@ -200,7 +201,7 @@ impl Keeper {
         let delivery = match self.outbox.deliveries().get(&due.key).await {
             Ok(Some(delivery)) => delivery,
             Ok(None) => return Ok(None),
-            Err(error @ StoreError::Item { .. }) => {
+            Err(error) if error.is_of_one_item() => {
                 let Key { event, endpoint } = &due.key;
                 tracing::error!(%error, %event, %endpoint, "a delivery cannot be read, and is not woken");
                 return Ok(None);

@@ -19,7 +19,7 @@ use afferent_domain::connection::{KIND, State};
 use afferent_domain::duty::{Duty, Family};
 use afferent_domain::event::Event;
 use afferent_domain::exact::Decimal;
-use afferent_domain::id::{ConnectionId, PullId, RecordId};
+use afferent_domain::id::{ConnectionId, NotificationId, PullId, RecordId};
 use afferent_domain::record::{Component, SyncKind};
 use afferent_store::StoreError;
 use afferent_store::connections::Connection;
@@ -116,6 +116,15 @@ impl Progress {
     }
 }
 
+/// Where a run is in the lists of a person's notifications: those that wait for them, then those that are about them. It is
+/// not kept, because what was erased is gone: the next run may begin anew.
+#[derive(Debug, Default)]
+struct Listing {
+    about: bool,
+    start: Option<Item>,
+    through: bool,
+}
+
 /// Whose event it is, read from the text that was sent.
 #[derive(Deserialize)]
 struct Sourced {
@@ -160,18 +169,32 @@ impl Keeper {
                 self.erase_on(&connection, Progress::read(&item), until).await?
             }
             // Connected again: what is left is the person's once more.
-            _ => End::Done,
+            _ => self.leave_off(&key.owner, until).await?,
         };
         self.connections.end_duty(&key, &holder, end).await.map(drop)
     }
 
+    /// Ends the erasure of a person who is back, without its last pass: but what was still written about events that are
+    /// gone goes with them.
+    async fn leave_off(&self, owner: &Owner, until: Timestamp) -> Result<End, StoreError> {
+        let mut deliveries = 0;
+        while self.erase_late(owner, &mut deliveries).await? {
+            if self.clock.now() >= until {
+                return Ok(Progress::default().again(self.clock.now()));
+            }
+        }
+        Ok(End::Done)
+    }
+
     async fn erase_on(&self, connection: &Connection, mut at: Progress, until: Timestamp) -> Result<End, StoreError> {
+        let owner = Owner::Connection(connection.id.clone());
+        let mut listing = Listing::default();
         loop {
             if self.clock.now() >= until {
                 return Ok(at.again(self.clock.now()));
             }
             if self.is_back(connection).await? {
-                return Ok(End::Done);
+                return self.leave_off(&owner, until).await;
             }
             match at.part {
                 Part::Records => {
@@ -185,15 +208,17 @@ impl Keeper {
                     }
                 }
                 Part::Rest => {
-                    let owner = Owner::Connection(connection.id.clone());
-                    if at.pass + 1 >= PASSES && self.erase_late(&owner, &mut at.deliveries).await? {
+                    let last = at.pass + 1 >= PASSES;
+                    if (last && self.erase_late(&owner, &mut at.deliveries).await?)
+                        || self.erase_waiting(connection, &mut at, &mut listing).await?
+                    {
                         continue;
                     }
-                    self.erase_rest(connection, &mut at).await?;
+                    self.connections.erase_rest(&connection.id).await?;
                     if self.is_back(connection).await? {
                         // What began with the reconnect may have gone as well: it begins again.
                         self.connections.forget_follow_up(connection).await?;
-                        return Ok(End::Done);
+                        return self.leave_off(&owner, until).await;
                     }
                     self.tell(connection, &at).await?;
                     (at.part, at.pass) = (Part::Records, at.pass + 1);
@@ -229,8 +254,11 @@ impl Keeper {
     async fn erase_journal(&self, connection: &Connection, at: &mut Progress) -> Result<bool, StoreError> {
         let (events, deliveries) = (self.outbox.events(), self.outbox.deliveries());
         let after = at.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(0);
-        let page = events.erasable(&connection.user, after, PAGE).await?;
+        let head = events.settle(&connection.user).await?;
+        let mut page = events.erasable(&connection.user, after, PAGE).await?;
         let more = page.len() == usize::from(PAGE);
+        // What lies behind it is still being written: the next pass takes it.
+        page.retain(|event| event.sequence <= head);
         at.after = page.last().map(|last| last.sequence.to_string());
         let ours = format!("/withings/{}", connection.id);
         let is_ours = |event: &Event| {
@@ -238,7 +266,7 @@ impl Keeper {
             source == ours && !event.event_type.starts_with("connection.")
         };
         let gone: Vec<Event> = page.into_iter().filter(is_ours).collect();
-        self.connections.keep_late(&Owner::Connection(connection.id.clone()), &gone).await?;
+        self.connections.keep_late(&Owner::Connection(connection.id.clone()), &gone, self.clock.now()).await?;
         for event in gone {
             at.deliveries += deliveries.erase_of(&event.id).await?;
             events.erase(&event).await?;
@@ -259,37 +287,50 @@ impl Keeper {
         Ok(true)
     }
 
-    /// Notifications of the person, unless another connection of the account may want them; and what is
-    /// kept about the connection.
-    async fn erase_rest(&self, connection: &Connection, at: &mut Progress) -> Result<(), StoreError> {
+    /// A page of the person's notifications, unless another connection of the account may want them; whether there may be
+    /// more.
+    async fn erase_waiting(
+        &self,
+        connection: &Connection,
+        at: &mut Progress,
+        listing: &mut Listing,
+    ) -> Result<bool, StoreError> {
+        if listing.through {
+            return Ok(false);
+        }
         let account = self.connections.of_account(&connection.account).await?;
         // A dead link wants them only if it may come back: one that was unlinked has its own erasure.
         let nobodys = |other: &Connection| other.id == connection.id || other.state == State::Unlinked;
-        if account.iter().all(nobodys) {
-            at.notifications += self.erase_notifications(&connection.account.userid).await?;
+        if !account.iter().all(nobodys) {
+            return Ok(false);
         }
-        self.connections.erase_rest(&connection.id).await.map(drop)
+        at.notifications += self.erase_notifications(&connection.account.userid, listing).await?;
+        Ok(true)
     }
 
-    /// The notifications that wait for a person, or are about them and name no pull; how many.
-    async fn erase_notifications(&self, userid: &str) -> Result<u64, StoreError> {
-        let mut all = 0;
-        loop {
-            let (waiting, _) = self.notifications.awaiting(userid, None, PAGE).await?;
-            let (about, _) = self.notifications.about(userid, None, PAGE).await?;
-            let mut erased = 0;
-            for id in waiting.into_iter().chain(about) {
-                // The index may be behind.
-                if self.notifications.state(&id).await?.is_some() {
-                    self.notifications.erase(&id).await?;
-                    erased += 1;
-                }
-            }
-            all += erased;
-            if erased == 0 {
-                return Ok(all);
-            }
+    /// A page of the notifications that wait for a person, or are about them and name no pull; how many were erased.
+    async fn erase_notifications(&self, userid: &str, listing: &mut Listing) -> Result<u64, StoreError> {
+        let start = listing.start.take();
+        let (page, next) = match listing.about {
+            false => self.notifications.awaiting(userid, start, PAGE).await?,
+            true => self.notifications.about(userid, start, PAGE).await?,
+        };
+        let mut erased = 0;
+        for some in page.chunks(AT_ONCE) {
+            erased += try_join_all(some.iter().map(|id| self.erase_notification(id))).await?.into_iter().sum::<u64>();
         }
+        listing.through = listing.about && next.is_none();
+        listing.about |= next.is_none();
+        listing.start = next;
+        Ok(erased)
+    }
+
+    async fn erase_notification(&self, id: &NotificationId) -> Result<u64, StoreError> {
+        // The index may be behind.
+        if self.notifications.state(id).await?.is_none() {
+            return Ok(0);
+        }
+        self.notifications.erase(id).await.map(|()| 1)
     }
 
     /// Says in the connection's record how much is gone. Numbers only.

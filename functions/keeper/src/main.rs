@@ -1,6 +1,6 @@
 //! The function `keeper`: see the library.
 
-use afferent_function::{Env, Rim, StartError, init_logging};
+use afferent_function::{Env, Rim, StartError, init_logging, trace};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -9,5 +9,9 @@ async fn main() -> Result<(), StartError> {
     init_logging();
     let env = Env::process();
     let keeper = keeper::Keeper::start(&env, &Rim::lambda(&env)?).await?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| keeper.handle(event.payload))).await
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let LambdaEvent { payload, context } = event;
+        trace::invoked(context.xray_trace_id.as_deref(), keeper.handle(payload))
+    }))
+    .await
 }

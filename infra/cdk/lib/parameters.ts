@@ -9,7 +9,7 @@ export interface AfferentParameters {
    */
   readonly alarmEmail?: string;
   /**
-   * Whether there are alarms, a dashboard and saved queries. They cost about 8 $ a month. "false" is for stacks
+   * Whether there are alarms, a dashboard and saved queries. They cost about 10 $ a month. "false" is for stacks
    * that nobody watches.
    * @default "true"
    */
@@ -31,10 +31,22 @@ export interface AfferentParameters {
    */
   readonly architecture?: "arm64" | "x86_64";
   /**
+   * The same on sweeps, backfills and the care of accounts, each with up to 5 messages.
+   * At least 2.
+   * At most 1000.
+   * @default 4
+   */
+  readonly backfillConcurrency?: number;
+  /**
    * How far back a person is read who has connected for the first time, in days (0 is not at all).
    * @default "90"
    */
   readonly backfillDays?: string;
+  /**
+   * The layer with the collector, for every function. None when empty.
+   * @default ""
+   */
+  readonly collectorLayerArn?: string;
   /**
    * Who gets the letters about endpoints without a contact of their own. Empty is nobody.
    * @default ""
@@ -64,6 +76,12 @@ export interface AfferentParameters {
    * @default "Canary10Percent5Minutes"
    */
   readonly deployment?: "AllAtOnce" | "Canary10Percent5Minutes" | "Linear10PercentEvery1Minute";
+  /**
+   * ARNs of the KMS keys that such queues are encrypted by, where they are not encrypted by SQS itself. The key's
+   * own policy must allow it too.
+   * @default "arn:aws:kms:us-east-1:000000000000:key/none"
+   */
+  readonly destinationKeyArns?: string[];
   /**
    * ARNs of the SQS queues that endpoints may name as their destination. The queue's own policy must allow it too.
    * @default "arn:aws:sqs:us-east-1:000000000000:none"
@@ -95,6 +113,13 @@ export interface AfferentParameters {
    * @default 90
    */
   readonly eventsRetentionDays?: number;
+  /**
+   * Fanouts at work at once on each shard of the stream of records. Changes of one person keep their order.
+   * At least 1.
+   * At most 10.
+   * @default 1
+   */
+  readonly fanoutParallelization?: number;
   /**
    * How requests reach ingest and api: by a function URL for each, which costs nothing, or by one HTTP API, which
    * throttles, logs accesses and can have a domain of its own. A change gives new addresses.
@@ -184,6 +209,20 @@ export interface AfferentParameters {
    */
   readonly onUnlink?: "keep" | "erase";
   /**
+   * Where functions built with the feature otel send their spans, such as http://localhost:4318 for a collector in
+   * a layer (docs/tracing.md). Nowhere when empty.
+   * @default ""
+   */
+  readonly otlpEndpoint?: string;
+  /**
+   * Fetchers at work at once on what was notified, each with up to 10 messages. Enough for some thousand calls a
+   * minute; with a lower limit of Withings more of them would only wait for it.
+   * At least 2.
+   * At most 1000.
+   * @default 2
+   */
+  readonly pullsConcurrency?: number;
+  /**
    * Hours without any notification after which an alarm rings. 0 is never, for people who all sleep at once.
    * At least 0.
    * At most 24.
@@ -250,6 +289,12 @@ export interface AfferentParameters {
    */
   readonly signals?: "true" | "false";
   /**
+   * Whether the functions run. stopped makes or leaves all of them as make stop does: no queue and no stream is
+   * read, ingest, keeper and api are not invoked. For a stack that is to be looked at first (docs/restoring.md).
+   * @default "started"
+   */
+  readonly standing?: "started" | "stopped";
+  /**
    * Whether these reads include the series of days and nights, which cost a call each.
    * @default "true"
    */
@@ -281,7 +326,8 @@ export interface AfferentParameters {
    */
   readonly systemLogLevel?: "DEBUG" | "INFO" | "WARN";
   /**
-   * Active records X-Ray traces of requests that arrive without a sampling decision.
+   * Active lets X-Ray record invocations: in each second the first, and one of twenty of the others. PassThrough
+   * records none that nobody else has begun to.
    * @default "PassThrough"
    */
   readonly tracing?: "PassThrough" | "Active";
@@ -322,17 +368,21 @@ export const PARAMETER_NAMES: Readonly<Record<keyof AfferentParameters, string>>
   apiConcurrency: "ApiConcurrency",
   appName: "AppName",
   architecture: "Architecture",
+  backfillConcurrency: "BackfillConcurrency",
   backfillDays: "BackfillDays",
+  collectorLayerArn: "CollectorLayerArn",
   contact: "Contact",
   deletionProtection: "DeletionProtection",
   deliveryDeadlineSeconds: "DeliveryDeadlineSeconds",
   deliveryRetentionDays: "DeliveryRetentionDays",
   deployment: "Deployment",
+  destinationKeyArns: "DestinationKeyArns",
   destinationQueueArns: "DestinationQueueArns",
   dispatcherConcurrency: "DispatcherConcurrency",
   endpointNetworks: "EndpointNetworks",
   endpointPorts: "EndpointPorts",
   eventsRetentionDays: "EventsRetentionDays",
+  fanoutParallelization: "FanoutParallelization",
   frontDoor: "FrontDoor",
   httpApiBurst: "HttpApiBurst",
   httpApiRate: "HttpApiRate",
@@ -347,6 +397,8 @@ export const PARAMETER_NAMES: Readonly<Record<keyof AfferentParameters, string>>
   memorySize: "MemorySize",
   monthlyBudget: "MonthlyBudget",
   onUnlink: "OnUnlink",
+  otlpEndpoint: "OtlpEndpoint",
+  pullsConcurrency: "PullsConcurrency",
   quietHours: "QuietHours",
   readerExternalId: "ReaderExternalId",
   readerPrincipals: "ReaderPrincipals",
@@ -358,6 +410,7 @@ export const PARAMETER_NAMES: Readonly<Record<keyof AfferentParameters, string>>
   runbooksUrl: "RunbooksUrl",
   sharedAccounts: "SharedAccounts",
   signals: "Signals",
+  standing: "Standing",
   sweepDetails: "SweepDetails",
   sweepEverything: "SweepEverything",
   sweepMonth: "SweepMonth",

@@ -39,5 +39,6 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "arn": event.context.invoked_function_arn,
         "deadline_ms": event.context.deadline,
         "event": event.payload,
+        "trace": event.context.xray_trace_id,
     }))
 }

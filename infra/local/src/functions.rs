@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use afferent_domain::Dice;
-use afferent_function::{Env, Rim, StartError};
+use afferent_domain::{Clock, Dice};
+use afferent_function::{Env, Rim, StartError, trace};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::crash::Crashes;
 use crate::front::gateway;
-use crate::invoke::{Invoke, InvokeError};
+use crate::invoke::{Invoke, InvokeError, trace_header};
 use crate::meter::Meter;
 use crate::template::{Function, Template};
 
@@ -29,12 +30,21 @@ pub struct Functions {
     handlers: Mutex<BTreeMap<String, (Duration, Handler)>>,
     crashes: Mutex<Option<Crashes>>,
     meter: Meter,
+    lambda: Option<Lambda>,
+}
+
+/// What gives invocations their traces.
+struct Lambda {
+    clock: Arc<dyn Clock>,
+    sampled: bool,
+    invocations: AtomicU64,
 }
 
 impl Functions {
-    /// No functions yet; their invocations are counted.
-    pub(crate) fn metered(meter: Meter) -> Self {
-        Self { meter, ..Self::default() }
+    /// No functions yet; their invocations are counted, and X-Ray records all of them or none.
+    pub(crate) fn metered(meter: Meter, clock: Arc<dyn Clock>, sampled: bool) -> Self {
+        let lambda = Some(Lambda { clock, sampled, invocations: AtomicU64::new(0) });
+        Self { meter, lambda, ..Self::default() }
     }
 
     /// Starts every function of the template whose program is one of ours.
@@ -73,6 +83,12 @@ impl Functions {
     }
 }
 
+impl Lambda {
+    fn trace(&self) -> String {
+        trace_header(self.clock.now(), self.invocations.fetch_add(1, Ordering::Relaxed), self.sampled)
+    }
+}
+
 impl Invoke for Functions {
     /// A panic is an error of the function, and at its timeout it is dropped where it stands.
     fn invoke(&self, function: &str, payload: Bytes) -> BoxFuture<'static, Result<Bytes, InvokeError>> {
@@ -82,9 +98,11 @@ impl Invoke for Functions {
         };
         let crashes = self.crashes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (meter, name, began) = (self.meter.clone(), function.to_owned(), Instant::now());
+        let own = self.lambda.as_ref().map(Lambda::trace);
         Box::pin(async move {
             let sent = payload.clone();
-            let work: BoxFuture<'static, _> = Box::pin(async move { handler(payload).await });
+            let work: BoxFuture<'static, _> =
+                Box::pin(async move { trace::invoked(own.as_deref(), handler(payload)).await });
             let work = match crashes {
                 Some(crashes) => crashes.strike(work),
                 None => work,

@@ -1,5 +1,7 @@
-//! Secrets Manager, as far as it is used here: `GetSecretValue` and `PutSecretValue` of the template's secrets. What is put
-//! lasts as long as the process.
+//! Secrets Manager, as far as functions and runbooks use it: the values of the template's secrets, their versions and the
+//! stages of these. What is put lasts as long as the process.
+
+mod versions;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::dynamodb::Answer;
 use crate::template::{Secret, SecretValue};
 use crate::traces::planted;
+use versions::{Version, Versions};
 
 /// Why the secrets cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,7 @@ pub enum SecretsError {
 /// The values of all secrets. Clones share them.
 #[derive(Clone)]
 pub struct Secrets {
-    values: Arc<RwLock<Vec<(Secret, String)>>>,
+    values: Arc<RwLock<Vec<(Secret, Versions)>>>,
 }
 
 impl Secrets {
@@ -70,7 +73,7 @@ impl Secrets {
                 },
             };
             planted::secret(&secret.name, &value);
-            values.push((secret.clone(), value));
+            values.push((secret.clone(), Versions::of(value)));
         }
         if let (Some(file), true) = (file, drawn) {
             keep(file, &kept)?;
@@ -81,27 +84,27 @@ impl Secrets {
     /// The value of the secret of that name or ARN.
     #[must_use]
     pub fn value(&self, id: &str) -> Option<String> {
-        self.find(id).map(|(_, value)| value)
+        self.find(id).map(|(_, versions)| versions.current().value.clone())
     }
 
     /// Gives the secret of that name or ARN another value; `false` if there is none.
     pub fn put(&self, id: &str, value: &str) -> bool {
         let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
         match values.iter_mut().find(|(secret, _)| is_called(secret, id)) {
-            Some((secret, kept)) => {
+            Some((secret, versions)) => {
                 planted::secret(&secret.name, value);
-                value.clone_into(kept);
+                versions.put(value.to_owned());
                 true
             }
             None => false,
         }
     }
 
-    fn find(&self, id: &str) -> Option<(Secret, String)> {
+    fn find(&self, id: &str) -> Option<(Secret, Versions)> {
         self.values().iter().find(|(secret, _)| is_called(secret, id)).cloned()
     }
 
-    fn values(&self) -> RwLockReadGuard<'_, Vec<(Secret, String)>> {
+    fn values(&self) -> RwLockReadGuard<'_, Vec<(Secret, Versions)>> {
         self.values.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,35 +112,47 @@ impl Secrets {
     #[must_use]
     pub fn handle(&self, target: &str, body: &[u8]) -> Answer {
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
-        let refuse = |kind: &str, message: &str| Answer {
-            status: 400,
-            body: json!({"__type": kind, "message": message}).to_string().into_bytes(),
-        };
-        let id = request["SecretId"].as_str().unwrap_or_default();
+        let text = |name: &str| request[name].as_str().unwrap_or_default();
+        let id = text("SecretId");
         match target {
-            "secretsmanager.GetSecretValue" => {}
             "secretsmanager.PutSecretValue" => match request["SecretString"].as_str() {
                 Some(value) => drop(self.put(id, value)),
                 None => return refuse("InvalidRequestException", "You must provide SecretString."),
             },
-            _ => return refuse("InvalidRequestException", "Only GetSecretValue and PutSecretValue are offered here."),
+            "secretsmanager.UpdateSecretVersionStage" => {
+                let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
+                if let Some((_, versions)) = values.iter_mut().find(|(secret, _)| is_called(secret, id)) {
+                    let (from, to) = (text("RemoveFromVersionId"), text("MoveToVersionId"));
+                    if let Err(error) = versions.shift(text("VersionStage"), from, to) {
+                        return refuse("InvalidParameterException", &error.to_string());
+                    }
+                }
+            }
+            _ => {}
         }
-        match self.find(id) {
-            None => refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret."),
-            Some((secret, value)) => Answer {
-                status: 200,
-                body: json!({
-                    "ARN": secret.arn,
-                    "Name": secret.name,
-                    "VersionId": "00000000-0000-4000-8000-000000000001",
-                    "VersionStages": ["AWSCURRENT"],
-                    "SecretString": value,
-                    "CreatedDate": 0.0,
-                })
-                .to_string()
-                .into_bytes(),
-            },
+        let none = || refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
+        let Some((secret, versions)) = self.find(id) else { return none() };
+        let mut answer = json!({"ARN": secret.arn, "Name": secret.name});
+        match target {
+            "secretsmanager.GetSecretValue" => {
+                let Some(version) = versions.find(text("VersionId"), text("VersionStage")) else { return none() };
+                answer["SecretString"] = version.value.clone().into();
+                answer["CreatedDate"] = 0.0.into();
+                stand(&mut answer, version);
+            }
+            "secretsmanager.PutSecretValue" => stand(&mut answer, versions.current()),
+            "secretsmanager.UpdateSecretVersionStage" => {}
+            "secretsmanager.DescribeSecret" => {
+                let stages = |version: &Version| (version.id.clone(), json!(version.stages));
+                answer["VersionIdsToStages"] = versions.all().iter().map(stages).collect::<Map<_, _>>().into();
+            }
+            "secretsmanager.ListSecretVersionIds" => {
+                let version = |version: &Version| json!({"VersionId": version.id, "VersionStages": version.stages});
+                answer["Versions"] = versions.all().iter().map(version).collect();
+            }
+            _ => return refuse("InvalidRequestException", "This is not offered here."),
         }
+        Answer { status: 200, body: answer.to_string().into_bytes() }
     }
 
     /// The HTTP service.
@@ -151,6 +166,16 @@ impl Secrets {
         };
         Router::new().route("/", post(answer))
     }
+}
+
+/// Says which version it is.
+fn stand(answer: &mut Value, version: &Version) {
+    answer["VersionId"] = version.id.clone().into();
+    answer["VersionStages"] = json!(version.stages);
+}
+
+fn refuse(kind: &str, message: &str) -> Answer {
+    Answer { status: 400, body: json!({"__type": kind, "message": message}).to_string().into_bytes() }
 }
 
 fn is_called(secret: &Secret, id: &str) -> bool {
@@ -171,4 +196,56 @@ fn keep(file: &Path, values: &BTreeMap<String, String>) -> std::io::Result<()> {
     let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     out.write_all(&serde_json::to_vec(values)?)?;
     std::fs::rename(fresh, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemDice;
+
+    fn secrets() -> Secrets {
+        let value = SecretValue::Given("right".to_owned());
+        let secret =
+            Secret { name: "afferent/withings".to_owned(), arn: "arn:aws:secretsmanager:withings".to_owned(), value };
+        Secrets::make(&[secret], None, &BTreeMap::new(), &SystemDice::default()).unwrap()
+    }
+
+    fn ask(secrets: &Secrets, operation: &str, mut request: Value) -> (u16, Value) {
+        request["SecretId"] = "afferent/withings".into();
+        let answer = secrets.handle(&format!("secretsmanager.{operation}"), request.to_string().as_bytes());
+        (answer.status, serde_json::from_slice(&answer.body).unwrap())
+    }
+
+    #[test]
+    fn a_wrong_value_is_put_and_the_version_before_it_is_brought_back_as_the_runbook_says() {
+        let secrets = secrets();
+        let (_, before) = ask(&secrets, "GetSecretValue", json!({}));
+        let (status, wrong) = ask(&secrets, "PutSecretValue", json!({"SecretString": "nonsense"}));
+        assert_eq!((status, wrong.get("SecretString")), (200, None), "what was put is not shown");
+        assert_eq!(secrets.value("afferent/withings").unwrap(), "nonsense");
+        let (_, listed) = ask(&secrets, "ListSecretVersionIds", json!({}));
+        let previous = json!({"VersionId": before["VersionId"], "VersionStages": ["AWSPREVIOUS"]});
+        assert_eq!(listed["Versions"][0], previous);
+        let (_, described) = ask(&secrets, "DescribeSecret", json!({}));
+        assert_eq!(described["VersionIdsToStages"][wrong["VersionId"].as_str().unwrap()], json!(["AWSCURRENT"]));
+        let shift = json!({
+            "VersionStage": "AWSCURRENT", "MoveToVersionId": before["VersionId"], "RemoveFromVersionId": wrong["VersionId"],
+        });
+        assert_eq!(ask(&secrets, "UpdateSecretVersionStage", shift).0, 200);
+        assert_eq!(ask(&secrets, "GetSecretValue", json!({})), (200, before));
+        let (_, wrong) = ask(&secrets, "GetSecretValue", json!({"VersionStage": "AWSPREVIOUS"}));
+        assert_eq!(wrong["SecretString"], "nonsense");
+    }
+
+    #[test]
+    fn what_is_not_there_or_not_offered_is_refused_as_secrets_manager_would() {
+        let secrets = secrets();
+        let (status, refused) = ask(&secrets, "GetSecretValue", json!({"VersionId": "another"}));
+        assert_eq!((status, &refused["__type"]), (400, &"ResourceNotFoundException".into()));
+        assert_eq!(ask(&secrets, "PutSecretValue", json!({})).0, 400);
+        assert_eq!(ask(&secrets, "DeleteSecret", json!({})).1["__type"], "InvalidRequestException");
+        let answer = secrets.handle("secretsmanager.PutSecretValue", br#"{"SecretId": "other", "SecretString": "x"}"#);
+        assert_eq!(answer.status, 400);
+        assert_eq!(secrets.value("other"), None);
+    }
 }

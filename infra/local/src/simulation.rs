@@ -16,19 +16,20 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use local_sqs::{Config, Sqs};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::clock::{SeededDice, VirtualClock};
 use crate::due::due;
-use crate::dynamodb::DynamoDb;
+use crate::dynamodb::{DynamoDb, DynoxideError, Position};
 use crate::front::Front;
 use crate::functions::{Functions, Handler};
 use crate::invoke::Invoke;
 use crate::mail::Mail;
 use crate::network::{Host, InProcess, Network};
 use crate::secrets::Secrets;
-use crate::sources::Positions;
-use crate::template::{Place, Template};
+use crate::sources::{Positions, position_name};
+use crate::template::{Place, Source, StreamSource, Template};
 use crate::traces::logs;
 use crate::wiring::{Schedules, Wiring, make_queues};
 
@@ -37,6 +38,9 @@ pub const CALLBACK_SECRET: &str = "simulated-callback-secret";
 
 /// The name under which the front door is reached in the simulation's network.
 pub const FRONT_HOST: &str = "afferent.example";
+
+/// How many changes of a stream are looked at in one go.
+const STREAM_PAGE: usize = 1_000;
 
 /// How the schedules of a simulation run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +73,8 @@ pub struct Setup {
     pub sweep_every: Duration,
     /// Most messages in flight per queue.
     pub in_flight_limit: usize,
+    /// Whether X-Ray records every invocation; else none.
+    pub sampled: bool,
 }
 
 impl Default for Setup {
@@ -82,6 +88,7 @@ impl Default for Setup {
             aws_latency_ms: (0, 0),
             sweep_every: Duration::from_secs(3600),
             in_flight_limit: Config::default().in_flight_limit,
+            sampled: false,
         }
     }
 }
@@ -179,8 +186,9 @@ impl Simulation {
             endpoints: network.clone(),
             aws: aws.aws(&place.region, Arc::clone(&clock)),
             metrics: metrics.clone(),
+            collector: Some(network.clone()),
         };
-        let functions = Arc::new(Functions::metered(dynamodb.meter().clone()));
+        let functions = Arc::new(Functions::metered(dynamodb.meter().clone(), Arc::clone(&clock), setup.sampled));
         let invoke: Arc<dyn Invoke> = functions.clone();
         let front = Front::new(&template, Arc::clone(&invoke), Arc::clone(&clock));
         network.put(FRONT_HOST, Arc::new(front.clone()));
@@ -246,6 +254,54 @@ impl Simulation {
         if let Some(function) = self.template.function(name) {
             self.sources.lock().unwrap_or_else(PoisonError::into_inner).remove(&function.name);
         }
+    }
+
+    /// The changes in the streams that their functions have not been through yet, in their order.
+    ///
+    /// # Errors
+    /// A stream cannot be read.
+    pub fn unread(&self) -> Result<Vec<Value>, DynoxideError> {
+        let mut unread = Vec::new();
+        for (name, source) in self.streams() {
+            let mut position = match self.wiring.positions.get(&name) {
+                Some(sequence_number) => Position::After(sequence_number),
+                None => Position::Horizon,
+            };
+            loop {
+                let page = self.dynamodb.records(&source.table, &position, STREAM_PAGE)?;
+                if page.at_end {
+                    break;
+                }
+                unread.extend(page.records);
+                position = page.next;
+            }
+        }
+        Ok(unread)
+    }
+
+    /// From now on streams are read from here: what is in them already is shown to no function that has not begun to
+    /// read. For tables that are filled with what was told before.
+    ///
+    /// # Errors
+    /// A stream cannot be read.
+    pub fn pass_over_streams(&self) -> Result<(), DynoxideError> {
+        for (name, source) in self.streams() {
+            if let Position::After(sequence_number) = self.dynamodb.end(&source.table)? {
+                self.wiring.positions.set(&name, &sequence_number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Each stream that a function reads, and what its position is kept as.
+    fn streams(&self) -> impl Iterator<Item = (String, &StreamSource)> {
+        self.template.functions.iter().flat_map(|function| {
+            let streams = function.sources.iter().filter_map(|source| match source {
+                Source::Stream(source) => Some(source),
+                _ => None,
+            });
+            streams.map(|source| (position_name(&function.name, &source.table), source))
+        })
     }
 
     /// Invokes a function once, as its event sources would.

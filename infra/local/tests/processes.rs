@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use afferent_local::lambda::Processes;
+use afferent_domain::trace::Trace;
+use afferent_local::lambda::{Processes, Settings};
 use afferent_local::{Invoke, InvokeError, Options, Stack};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -68,6 +69,22 @@ async fn a_process_sees_the_template_s_variables_and_lambda_s_and_nothing_of_our
     }
     assert!(!has("CARGO_MANIFEST_DIR") && !has("HOME"));
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn an_invocation_is_told_its_trace_and_whether_it_is_recorded() {
+    for sampled in [true, false] {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/probe.yaml").into();
+        let options = Options { template, ..Options::new(programs()) };
+        let functions = Settings { sampled, ..options.functions };
+        let stack = started(Options { functions, ..options }).await;
+        let [one, other] = [ask(&stack.processes, "").await.unwrap(), ask(&stack.processes, "").await.unwrap()];
+        let header = one["trace"].as_str().unwrap();
+        assert!(header.contains(";Lineage="), "{header}");
+        assert_eq!(Trace::of_header(header).is_some(), sampled, "{header}");
+        assert_ne!(one["trace"], other["trace"]);
+        stack.stop().await;
+    }
 }
 
 #[tokio::test]

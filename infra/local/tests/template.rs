@@ -82,6 +82,19 @@ fn every_choice_that_the_template_offers_can_be_run_on_one_machine() {
 }
 
 #[test]
+fn a_stack_that_is_to_stand_still_reads_nothing_and_is_not_invoked() {
+    let stopped = ours(&[("Standing", "stopped"), ("IngestConcurrency", "20")]);
+    for function in ["fetcher", "fanout", "dispatcher"] {
+        assert!(stopped.function(function).unwrap().sources.is_empty(), "{function}");
+        assert!(!ours(&[]).function(function).unwrap().sources.is_empty(), "{function}");
+    }
+    for function in ["ingest", "keeper", "api"] {
+        assert_eq!(stopped.function(function).unwrap().reserved_concurrency, Some(0), "{function}");
+        assert_eq!(ours(&[]).function(function).unwrap().reserved_concurrency, None, "{function}");
+    }
+}
+
+#[test]
 fn schedules_and_stream_settings_are_read() {
     let template = ours(&[]);
     let every: Vec<Duration> = template

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use afferent_domain::signature::{SigningSecret, verifies};
 use afferent_domain::{Clock, Timestamp};
@@ -48,6 +49,12 @@ pub enum Manner {
     Refuses(u16),
 }
 
+/// Where the receiver asks for the secrets of endpoints that somebody else registered at its address.
+pub trait Keyring: Send + Sync {
+    /// The signing secrets of all endpoints at `url`; none if they cannot be had.
+    fn secrets<'a>(&'a self, url: &'a str) -> Pin<Box<dyn Future<Output = Vec<SigningSecret>> + Send + 'a>>;
+}
+
 /// The endpoint. Answers as its manner is to what verifies, 401 to what does not.
 pub struct Receiver {
     /// Where it listens.
@@ -58,7 +65,9 @@ pub struct Receiver {
 
 struct Shared {
     clock: Arc<dyn Clock>,
-    secret: Mutex<Option<SigningSecret>>,
+    url: String,
+    secrets: Mutex<Vec<SigningSecret>>,
+    keyring: OnceLock<Arc<dyn Keyring>>,
     manner: Mutex<Manner>,
     received: Mutex<Vec<Received>>,
 }
@@ -71,8 +80,14 @@ impl Receiver {
     pub async fn start(port: u16, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let manner = Mutex::new(Manner::Takes);
-        let shared = Arc::new(Shared { clock, secret: Mutex::default(), manner, received: Mutex::default() });
+        let shared = Arc::new(Shared {
+            clock,
+            url: format!("http://{address}/webhooks"),
+            secrets: Mutex::default(),
+            keyring: OnceLock::new(),
+            manner: Mutex::new(Manner::Takes),
+            received: Mutex::default(),
+        });
         let router = Router::new().route("/webhooks", post(receive)).with_state(shared.clone());
         let mut server = JoinSet::new();
         server.spawn(async move {
@@ -86,12 +101,17 @@ impl Receiver {
     /// The URL to register.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/webhooks", self.address)
+        self.shared.url.clone()
     }
 
     /// Tells it the secret that the registration gave.
     pub fn trust(&self, secret: SigningSecret) {
-        *lock(&self.shared.secret) = Some(secret);
+        lock(&self.shared.secrets).push(secret);
+    }
+
+    /// Tells it where to ask for the secret when a webhook is not signed with one that it knows.
+    pub fn ask(&self, keyring: Arc<dyn Keyring>) {
+        let _ = self.shared.keyring.set(keyring);
     }
 
     /// How it answers from now on.
@@ -111,9 +131,13 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let id = header("webhook-id").to_owned();
     let at = header("webhook-timestamp").parse().map_or_else(|_| Timestamp::default(), Timestamp::from_secs);
-    let verified = lock(&shared.secret)
-        .as_ref()
-        .is_some_and(|secret| verifies(secret, &id, at, &body, header("webhook-signature"), now));
+    let is_signed = |secret: &SigningSecret| verifies(secret, &id, at, &body, header("webhook-signature"), now);
+    let mut verified = lock(&shared.secrets).iter().any(is_signed);
+    if let (Some(keyring), false) = (shared.keyring.get(), verified) {
+        let secrets = keyring.secrets(&shared.url).await;
+        verified = secrets.iter().any(is_signed);
+        lock(&shared.secrets).extend(secrets.into_iter().filter(is_signed));
+    }
     let status = if verified { next(&mut lock(&shared.manner)) } else { StatusCode::UNAUTHORIZED.as_u16() };
     let Seen { event_type, attributes } = read(&body);
     lock(&shared.received).push(Received { at: now, id, event_type, verified, status, attributes });

@@ -7,7 +7,7 @@ use afferent_domain::{Clock, Timestamp};
 use afferent_local::MAIL_PATH;
 use afferent_local::clock::SystemClock;
 use afferent_play::scene::{Scene, SceneError};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use withings_simulator::sample::CATEGORIES;
 use withings_simulator::{NotificationRecord, Outcome};
 
@@ -15,6 +15,10 @@ use crate::{Setting, category_name, say};
 
 /// How often there is a look for something new.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long after a count that found something open the next is made, if nothing new is seen: a count reads tables, and
+/// where something is broken it may stay open for hours.
+const COUNT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(setting: Setting, quiet: bool, gap_ms: u64, bare: bool) -> Result<ExitCode, SceneError> {
     let scene = Scene::start(setting.plan(bare)?).await?;
@@ -67,6 +71,7 @@ fn addresses(scene: &Scene) -> String {
 async fn show(scene: &Scene) {
     let (mut notifications, mut calls, mut webhooks, mut pulls, mut letters) = (0, 0, 0, 0, 0);
     let (mut settled, mut before, mut done) = (String::new(), (0, 0, 0, 0), false);
+    let mut counted = Instant::now();
     loop {
         sleep(LOOK).await;
         let all = scene.world.as_ref().map(|world| world.simulator.notifications()).unwrap_or_default();
@@ -104,10 +109,10 @@ async fn show(scene: &Scene) {
         }
         letters = all.len();
         let seen = (notifications, calls, pulls, webhooks);
-        if seen == before && done {
+        if seen == before && (done || counted.elapsed() < COUNT) {
             continue;
         }
-        before = seen;
+        (before, counted) = (seen, Instant::now());
         if let Ok(tally) = scene.tally().await {
             let now = format!(
                 "{} notifications ({} waiting, {} quarantined), {} records, {} events, {} of {} deliveries made",

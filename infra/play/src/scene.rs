@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_aws::{Aws, AwsError};
+use afferent_domain::endpoint::Destination;
 use afferent_domain::id::UserId;
 use afferent_domain::secret::Secret;
+use afferent_domain::signature::SigningSecret;
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_http::Client;
 use afferent_local::clock::{SystemClock, SystemDice};
@@ -22,7 +25,7 @@ use afferent_store::records::Records;
 use bytes::Bytes;
 use withings_simulator::ControlError;
 
-use crate::receiver::Receiver;
+use crate::receiver::{Keyring, Receiver};
 use crate::seed::{Consent, Registered, RimError, SeedError, Seeder, rim};
 use crate::tally::{Tables, Tally};
 use crate::world::{TIMEZONE, World, WorldError};
@@ -70,7 +73,7 @@ pub struct Scene {
     /// A key to the API that may do everything.
     pub key: String,
     /// What owners of endpoints may ask for.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// The tables.
     pub tables: Tables,
     /// The way to AWS.
@@ -159,7 +162,8 @@ impl Scene {
             world.simulator.subscribe(world.person.userid, None, &[], &callback)?;
         }
 
-        let registry = seeder.registry().await?;
+        let registry = Arc::new(seeder.registry().await?);
+        receiver.ask(Arc::new(Secrets(Arc::clone(&registry))));
         let client = afferent_store::client(&aws);
         let tables = Tables {
             notifications: Notifications::new(client.clone(), seeder.name("notifications")),
@@ -209,6 +213,25 @@ impl Scene {
     #[must_use]
     pub fn users(&self) -> Vec<UserId> {
         self.connection.iter().map(|connection| connection.user.clone()).chain([UserId::app()]).collect()
+    }
+}
+
+/// The receiver stands for the server of whoever tries the API, so it knows the secret of each endpoint at its address.
+struct Secrets(Arc<Registry>);
+
+impl Keyring for Secrets {
+    fn secrets<'a>(&'a self, url: &'a str) -> Pin<Box<dyn Future<Output = Vec<SigningSecret>> + Send + 'a>> {
+        let is_here =
+            move |destination: &Destination| matches!(destination, Destination::Http { url: at } if at.as_str() == url);
+        Box::pin(async move {
+            let mut secrets = Vec::new();
+            for endpoint in self.0.list().await.unwrap_or_default() {
+                if is_here(&endpoint.destination) {
+                    secrets.extend(self.0.secret(&endpoint.endpoint).await.ok().map(|current| current.secret));
+                }
+            }
+            secrets
+        })
     }
 }
 

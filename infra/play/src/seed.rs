@@ -17,7 +17,7 @@ use afferent_function::{Rim, Stdout};
 use afferent_gate::{ConnectError, Connector, Consent as Consented};
 use afferent_http::{Client, HttpError};
 use afferent_local::clock::{SystemClock, SystemDice};
-use afferent_registry::{Change, Config, New, Registry, RegistryError};
+use afferent_registry::{By, Change, Config, New, Registry, RegistryError};
 use afferent_secrets::{Seals, SecretsError, Unsealable, application, sealer};
 use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection, Connections};
@@ -96,6 +96,7 @@ pub fn rim(aws: Aws) -> Result<Rim, RimError> {
         endpoints: Arc::new(Client::guarded(Reach::parse(NETWORKS, PORTS)?)?),
         aws,
         metrics: Arc::new(Stdout),
+        collector: None,
     })
 }
 
@@ -263,7 +264,7 @@ impl Seeder {
         let (registry, endpoint) = (self.registry().await?, EndpointId::derive(&[reference]));
         let secret = match registry.get(&endpoint).await {
             Ok(_) => {
-                registry.change(&endpoint, &whole(new)).await?;
+                registry.change(&endpoint, &whole(new), By::Operator).await?;
                 registry.secret(&endpoint).await?.secret
             }
             Err(RegistryError::NotFound(_)) => registry.register_as(endpoint.clone(), new).await?.1,

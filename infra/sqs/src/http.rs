@@ -24,7 +24,9 @@ pub fn router(sqs: Arc<Sqs>) -> Router {
 async fn serve(State(sqs): State<Arc<Sqs>>, headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let base_url = format!("http://{}", text(header::HOST));
-    let answer = sqs.handle(text(HeaderName::from_static("x-amz-target")), &body, &base_url).await;
+    let target = text(HeaderName::from_static("x-amz-target"));
+    let trace = headers.get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
+    let answer = sqs.handle_traced(target, &body, &base_url, trace).await;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, answer.body).into_response();
     for (name, value) in answer.headers {

@@ -273,7 +273,7 @@ impl Sqs {
     }
 
     /// A look that meets no fault: in the course of a call that met its own, or from inside.
-    fn step<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> Result<T>) -> Result<T> {
+    pub(crate) fn step<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> Result<T>) -> Result<T> {
         let now = self.clock.now();
         let mut state = self.lock();
         state.usable()?;

@@ -58,6 +58,9 @@ struct SendMessage {
     message_system_attributes: Option<Attributes>,
     message_group_id: Option<String>,
     message_deduplication_id: Option<String>,
+    /// The request's own trace header.
+    #[serde(skip)]
+    trace: Option<String>,
 }
 
 /// `DeleteMessage`, `ChangeMessageVisibility`, and the entries of their batches.
@@ -81,8 +84,14 @@ impl Sqs {
     /// Serves one call. `target` is the header `X-Amz-Target`, `base_url` what queue URLs begin with, such as
     /// `http://127.0.0.1:9324`. Errors are answers too.
     pub async fn handle(&self, target: &str, body: &[u8], base_url: &str) -> Answer {
+        self.handle_traced(target, body, base_url, None).await
+    }
+
+    /// The same of a request with the header `X-Amzn-Trace-Id`: it becomes the `AWSTraceHeader` of what is sent without one
+    /// (SQS developer guide, "Active tracing in Amazon SQS").
+    pub async fn handle_traced(&self, target: &str, body: &[u8], base_url: &str, trace: Option<&str>) -> Answer {
         let result = match Operation::named(target) {
-            Some(operation) => self.serve(operation, body, base_url).await,
+            Some(operation) => self.serve(operation, body, base_url, trace).await,
             None => Err(unknown_operation(target)),
         };
         match result {
@@ -91,13 +100,14 @@ impl Sqs {
         }
     }
 
-    async fn serve(&self, operation: Operation, body: &[u8], base_url: &str) -> Result<Value> {
+    async fn serve(&self, operation: Operation, body: &[u8], base_url: &str, trace: Option<&str>) -> Result<Value> {
+        let traced = |request| SendMessage { trace: trace.map(str::to_owned), ..request };
         match operation {
             Operation::ReceiveMessage => self.serve_receive(parse(body)?).await,
             Operation::SendMessage => {
                 let request: SendMessage = parse(body)?;
                 let queue = required(request.queue_url.clone(), "QueueUrl")?;
-                self.call(operation, |state, now| send(state, &queue, request, now))
+                self.call(operation, |state, now| send(state, &queue, traced(request), now))
             }
             Operation::DeleteMessage => {
                 let request: Handled = parse(body)?;
@@ -121,7 +131,8 @@ impl Sqs {
                     );
                     Err(Error::new(ErrorKind::BatchRequestTooLong, message))
                 };
-                self.serve_batch(operation, parse(body)?, |entry| entry.id.clone(), limit, send)
+                let one = |state: &mut State, queue: &str, entry, now| send(state, queue, traced(entry), now);
+                self.serve_batch(operation, parse(body)?, |entry: &SendMessage| entry.id.clone(), limit, one)
             }
             Operation::DeleteMessageBatch => {
                 let one = |state: &mut State, queue: &str, entry: Handled, now| delete(state, queue, &entry, now);
@@ -210,7 +221,12 @@ fn draft(request: &SendMessage) -> Draft {
         delay_s: request.delay_seconds,
         attributes: request.message_attributes.clone().unwrap_or_default(),
         group: request.message_group_id.clone(),
-        trace: request.message_system_attributes.as_ref().and_then(|system| system.get("AWSTraceHeader")).cloned(),
+        trace: request
+            .message_system_attributes
+            .as_ref()
+            .and_then(|system| system.get("AWSTraceHeader"))
+            .cloned()
+            .or_else(|| request.trace.clone().map(Attribute::string)),
     }
 }
 

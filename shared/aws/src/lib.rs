@@ -5,6 +5,7 @@
 //! A hand-built client ignores `AWS_ENDPOINT_URL` unless told, so [`Aws::from_env`] reads it.
 
 mod cause;
+mod sends;
 mod throttles;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 pub use cause::cause;
+pub use sends::Sends;
 pub use throttles::Throttles;
 
 /// The roots that AWS's endpoints chain to (Amazon Root CA 1 to 4 and Starfield Services Root G2, from

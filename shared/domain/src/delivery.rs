@@ -15,12 +15,24 @@
 //! Which of the two is [`hold_or_park`]; what follows a try is [`next_step`]. Both are pure. A claim is a
 //! lease beside the state, so that a claim that is lost with its function leaves the state as it was.
 
+mod due;
+mod hold;
+mod step;
+
 use std::time::Duration;
 
-use crate::clock::{Dice, Timestamp};
+use crate::clock::Timestamp;
 use crate::id::{EndpointId, EventId, UserId};
-use crate::reply::{Control, LONGEST_RETRY_AFTER, Reply};
+use crate::reply::LONGEST_RETRY_AFTER;
 use crate::schedule::RetryPolicy;
+use crate::trace::Trace;
+
+pub use due::{DUE_SHARDS, LOOK_AHEAD, OVERDUE, Wake, due_shard, kept_back_shard, wake};
+pub use hold::{
+    Alarm, IN_FLIGHT_EVERY, LAST_HOLD, LONG_WAIT, LONGEST_HOLD, Limits, MOST_RECEIVES, SHORT_WAIT, Verdict,
+    hold_or_park,
+};
+pub use step::{Step, next_step};
 
 /// How long a claim holds. Longer than a dispatcher lives (30 s): the lease of a lost function ends after
 /// the function, never before, so no two try at once.
@@ -37,30 +49,6 @@ pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 24 * 60 * 60);
 
 /// How long a terminal delivery and its attempts are kept.
 pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// SQS lets a message be in flight for 12 h from its receive; parked from 11 h, for a margin of an hour.
-pub const LONGEST_HOLD: Duration = Duration::from_secs(11 * 60 * 60);
-/// And without exception from here: ten minutes before SQS itself would end the hold.
-pub const LAST_HOLD: Duration = Duration::from_secs(11 * 60 * 60 + 50 * 60);
-/// A wait of more than this is parked once [`Limits::many`] are in flight.
-pub const LONG_WAIT: Duration = Duration::from_secs(900);
-/// A wait of more than this is parked once [`Limits::nearly_all`] are in flight.
-pub const SHORT_WAIT: Duration = Duration::from_secs(10);
-/// A message received so often is parked: its next one begins to count anew, far below the queue's
-/// `maxReceiveCount` of 50.
-pub const MOST_RECEIVES: u32 = 40;
-/// How long a reading of the number in flight is used; one's own holds since are added.
-pub const IN_FLIGHT_EVERY: Duration = Duration::from_secs(10);
-
-/// The shards of the due index that hold what falls due by itself. What an open breaker keeps back is in a shard of its
-/// endpoint's own: see [`kept_back_shard`].
-pub const DUE_SHARDS: u8 = 10;
-/// How far ahead the keeper looks for parked deliveries: its own minute, and half of one for lateness.
-pub const LOOK_AHEAD: Duration = Duration::from_secs(90);
-/// How late a delivery that has a message must be before the keeper sends another.
-pub const OVERDUE: Duration = Duration::from_secs(120);
-/// The longest that the keeper waits before it sends yet another message for the same delivery.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// Why a delivery ended whose receiver wants no further try of it.
 pub const ABORTED: &str = "the endpoint wants no further try of it";
@@ -88,19 +76,6 @@ impl Key {
         let sum = bytes.fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
         due_shard(u8::try_from(sum % u32::from(DUE_SHARDS)).unwrap_or(0))
     }
-}
-
-/// The shard of what an endpoint's open breaker keeps back, due when it expires: the keeper wakes one as a probe, the
-/// rest when the breaker closes, and however many there are, they cost nothing while the endpoint is dead.
-#[must_use]
-pub fn kept_back_shard(endpoint: &EndpointId) -> String {
-    format!("b#{endpoint}")
-}
-
-/// A shard of the due index as its key has it.
-#[must_use]
-pub fn due_shard(index: u8) -> String {
-    format!("{index:02}")
 }
 
 /// Where the alarm of a waiting delivery is.
@@ -218,8 +193,8 @@ pub struct Delivery {
     pub created: Timestamp,
     /// When this life of it began: when it was made, or last sent again. Its age counts from here.
     pub since: Timestamp,
-    /// The trace that it belongs to, as far as it may be carried across waits.
-    pub trace: Option<String>,
+    /// The trace of the notification that its event came of, from its creation on. Waits leave it.
+    pub trace: Option<Trace>,
     /// Attempts in the log.
     pub attempts: u32,
     /// How often it was claimed: the fencing number of the last claim.
@@ -315,63 +290,6 @@ impl Try {
     }
 }
 
-/// What follows a try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Try again at once, in the same cycle.
-    Again(Try),
-    /// Wait for the next try.
-    Wait {
-        /// Which it is.
-        at: Try,
-        /// How long from now: from the end of this cycle, or as long as the receiver asks for.
-        wait: Duration,
-        /// What it is waited for.
-        waits_for: WaitsFor,
-    },
-    /// It succeeded.
-    Delivered,
-    /// That was the last try.
-    Exhausted,
-    /// The receiver wants no further try of this delivery.
-    Aborted,
-    /// The receiver wants no delivery at all any more.
-    Stopped,
-}
-
-/// What follows `made`, to which `reply` came.
-#[must_use]
-pub fn next_step(policy: &RetryPolicy, made: Try, reply: &Reply, dice: &dyn Dice) -> Step {
-    let (delivered, hint, control) = match reply {
-        Reply::Answer { status, retry_after, control } => (policy.success().holds(*status), *retry_after, *control),
-        Reply::Taken => (true, None, None),
-        Reply::Nothing => (false, None, None),
-    };
-    // A 410 is below no policy's success, and a receiver that took this one has taken it, whatever else it wants.
-    if delivered {
-        return Step::Delivered;
-    }
-    if reply.stop().is_some() {
-        return Step::Stopped;
-    }
-    if control == Some(Control::AbortMessage) {
-        return Step::Aborted;
-    }
-    let (at, wait) = if made.number < policy.tries() {
-        (Try { number: made.number + 1, ..made }, Duration::ZERO)
-    } else {
-        match policy.wait_after(made.cycle) {
-            Some(wait) => (Try::first(made.cycle + 1), wait.draw(dice)),
-            None => return Step::Exhausted,
-        }
-    };
-    match hint.filter(|hint| *hint > wait) {
-        Some(hint) => Step::Wait { at, wait: hint, waits_for: WaitsFor::RetryAfter },
-        None if wait.is_zero() => Step::Again(at),
-        None => Step::Wait { at, wait, waits_for: WaitsFor::Schedule },
-    }
-}
-
 /// What a delivery waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitsFor {
@@ -402,113 +320,6 @@ impl WaitsFor {
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Schedule, Self::Rate, Self::Breaker, Self::RetryAfter].into_iter().find(|one| one.as_str() == text)
     }
-}
-
-/// How many messages a queue lets be in flight: 120,000 on a standard queue, unless AWS raised it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    in_flight: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { in_flight: 120_000 }
-    }
-}
-
-impl Limits {
-    /// A queue with another limit; at least 4.
-    #[must_use]
-    pub fn of(in_flight: u64) -> Self {
-        Self { in_flight: in_flight.max(4) }
-    }
-
-    /// From a quarter of the limit on, long waits are parked.
-    #[must_use]
-    pub const fn many(self) -> u64 {
-        self.in_flight / 4
-    }
-
-    /// From half of it on, all are parked that the keeper can wake to the second.
-    #[must_use]
-    pub const fn too_many(self) -> u64 {
-        self.in_flight / 2
-    }
-
-    /// From three quarters of it on, all but the shortest, late or not: a queue that is full gives nothing to anyone.
-    #[must_use]
-    pub const fn nearly_all(self) -> u64 {
-        self.in_flight / 4 * 3
-    }
-}
-
-/// The message that a wait could be held by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Alarm {
-    /// How long ago SQS first gave it to anyone.
-    pub age: Duration,
-    /// How often it was received.
-    pub receives: u32,
-}
-
-/// Where a delivery waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// On the queue, by the message's visibility timeout.
-    Hold,
-    /// In the table alone.
-    Park,
-}
-
-/// Whether a delivery that waits for `wait` does so on the queue or in the table.
-///
-/// On the queue by default: the alarm is exact and costs nothing. In the table when the hold would come near the 12 h of
-/// a message, when too many are in flight, when the message was received so often that it comes near the dead-letter
-/// limit, and whenever the wait is no retry of the schedule, because every receive counts towards that limit.
-///
-/// A wait shorter than the keeper looks ahead is held nevertheless (an open breaker's is not), because in the table it
-/// would come up to a minute late; until the queue is nearly full.
-#[must_use]
-pub fn hold_or_park(wait: Duration, alarm: Alarm, in_flight: u64, limits: Limits, waits_for: WaitsFor) -> Verdict {
-    let short = wait <= LOOK_AHEAD;
-    let park = waits_for == WaitsFor::Breaker
-        || alarm.receives >= MOST_RECEIVES
-        || alarm.age + wait > LAST_HOLD
-        || (!short && waits_for != WaitsFor::Schedule)
-        || (!short && alarm.age + wait > LONGEST_HOLD)
-        || (wait > LONG_WAIT && in_flight > limits.many())
-        || (!short && in_flight > limits.too_many())
-        || (wait > SHORT_WAIT && in_flight > limits.nearly_all());
-    if park { Verdict::Park } else { Verdict::Hold }
-}
-
-/// What the keeper does about a waiting delivery that the due index shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// Nothing: its own alarm should ring.
-    Leave,
-    /// Send a message that becomes visible after this delay.
-    Send {
-        /// The delay.
-        delay: Duration,
-        /// When the keeper looks at it again, if nothing happened: later each time, so that a backlog on
-        /// the queue is not doubled every two minutes.
-        look_again: Timestamp,
-    },
-}
-
-/// What the keeper does about `waiting`, which the due index shows at `due`.
-#[must_use]
-pub fn wake(waiting: &Waiting, due: Timestamp, now: Timestamp) -> Wake {
-    let time = match waiting.place {
-        Place::Parked => due <= now + LOOK_AHEAD,
-        Place::Queued | Place::Held => due + OVERDUE <= now,
-    };
-    if !time || waiting.lease_until > now {
-        return Wake::Leave;
-    }
-    let patience = (OVERDUE * 2_u32.saturating_pow(u32::from(waiting.wakes.min(16)))).min(LONGEST_PATIENCE);
-    Wake::Send { delay: waiting.next.since(now), look_again: waiting.next.max(now) + patience - OVERDUE }
 }
 
 #[cfg(test)]

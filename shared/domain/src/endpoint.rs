@@ -98,8 +98,10 @@ pub enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Its owner or an operator did it.
+    /// Its owner did it.
     Owner,
+    /// Whoever may change every endpoint did it, and its owner alone does not undo that.
+    Operator,
     /// It answered 410 Gone.
     Gone,
     /// It answered with `webhook-delivery: disable`.
@@ -114,6 +116,7 @@ impl Cause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
+            Self::Operator => "operator",
             Self::Gone => "gone",
             Self::Receiver => "receiver",
             Self::Failing => "failing",
@@ -123,7 +126,8 @@ impl Cause {
     /// Reads what [`Cause::as_str`] wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Owner, Self::Gone, Self::Receiver, Self::Failing].into_iter().find(|cause| cause.as_str() == text)
+        let all = [Self::Owner, Self::Operator, Self::Gone, Self::Receiver, Self::Failing];
+        all.into_iter().find(|cause| cause.as_str() == text)
     }
 
     /// As a sentence of a delivery's reason or a letter has it.
@@ -131,6 +135,7 @@ impl Cause {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Owner => "its owner disabled it",
+            Self::Operator => "an operator disabled it",
             Self::Gone => "it answered 410 Gone",
             Self::Receiver => "it asked to be disabled",
             Self::Failing => "it failed for 20 days",
@@ -313,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_cause_reads_back_as_it_was_written() {
-        for cause in [Cause::Owner, Cause::Gone, Cause::Receiver, Cause::Failing] {
+        for cause in [Cause::Owner, Cause::Operator, Cause::Gone, Cause::Receiver, Cause::Failing] {
             assert_eq!(Cause::parse(cause.as_str()), Some(cause));
         }
         assert_eq!(Cause::parse("because"), None);

@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::id::{ConnectionId, EndpointId, EventId, RecordId, UserId};
-use crate::record::{Status, SyncKind};
+use crate::record::{Status, SyncKind, VERSION};
+use crate::trace::{self, Trace};
 
 /// The type of a test event. It is about no record.
 pub const TEST: &str = "webhook.test";
@@ -78,6 +79,8 @@ pub struct Draft {
     pub about: Option<EndpointId>,
     /// Whether it was asked for by an owner who tests an endpoint, and tells of nothing.
     pub test: bool,
+    /// The trace of what brought the change. It goes to the deliveries, and is no part of the event.
+    pub trace: Option<Trace>,
 }
 
 /// An event in the journal.
@@ -113,20 +116,26 @@ pub struct Event {
 pub struct DataError;
 
 /// The attributes of a record's item that are no part of the record's public form.
-const PRIVATE: [&str; 5] = ["change_bucket", "digest", "pull", "user_kind", "user_service"];
+const PRIVATE: [&str; 6] = ["change_bucket", "digest", "pull", "trace", "user_kind", "user_service"];
 
 /// The most bytes of data in an event: DynamoDB's 400 KB for an item, less the rest of the item.
 const LARGEST_DATA: usize = 380_000;
 
 /// A record that no event can be made of. Says where, never what.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no event can be made of a record: {0}")]
-pub struct Unfit(String);
+pub enum Unfit {
+    /// It fails the same way each time.
+    #[error("no event can be made of a record: {0}")]
+    Never(String),
+    /// A later version of the functions wrote it, and can make one.
+    #[error("the record has version {0}, and this function reads up to {VERSION}")]
+    Later(u32),
+}
 
 impl Unfit {
     /// serde's message may repeat a value of the record; the position does not.
     fn new(error: &serde_json::Error) -> Self {
-        Self(format!("{:?} error at column {} of its JSON", error.classify(), error.column()))
+        Self::Never(format!("{:?} error at column {} of its JSON", error.classify(), error.column()))
     }
 }
 
@@ -156,6 +165,8 @@ struct Known {
     #[serde(default)]
     run: Option<String>,
     changed_ms: Timestamp,
+    #[serde(default, deserialize_with = "trace::lenient")]
+    trace: Option<Trace>,
 }
 
 #[derive(Serialize)]
@@ -190,17 +201,24 @@ impl Draft {
     /// indexes need are left out of the data; everything else goes over as it is, every digit included.
     ///
     /// # Errors
-    /// The record lacks what an event needs. The same record fails the same way each time.
+    /// The record lacks what an event needs, or a later version wrote it.
     pub fn of_record(json: &str) -> Result<Self, Unfit> {
-        let known: Known = serde_json::from_str(json).map_err(|error| Unfit::new(&error))?;
         let mut members: BTreeMap<String, &RawValue> =
             serde_json::from_str(json).map_err(|error| Unfit::new(&error))?;
+        let version = members.get("v").and_then(|version| version.get().parse().ok());
+        if let Some(later) = version.filter(|version| *version > VERSION) {
+            return Err(Unfit::Later(later));
+        }
+        let known: Known = serde_json::from_str(json).map_err(|error| Unfit::new(&error))?;
         members.retain(|name, _| !PRIVATE.contains(&name.as_str()));
         let data = serde_json::to_string(&Data { record: members }).map_err(|error| Unfit::new(&error))?;
         if data.len() > LARGEST_DATA {
-            return Err(Unfit(format!("the record has {} bytes, and an event holds {LARGEST_DATA}", data.len())));
+            return Err(Unfit::Never(format!(
+                "the record has {} bytes, and an event holds {LARGEST_DATA}",
+                data.len()
+            )));
         }
-        let Known { user, record, rev, status, kind, connection, synckind, run, changed_ms } = known;
+        let Known { user, record, rev, status, kind, connection, synckind, run, changed_ms, trace } = known;
         Ok(Self {
             id: EventId::derive(&[user.as_str(), record.as_str(), &rev.to_string()]),
             user,
@@ -214,6 +232,7 @@ impl Draft {
             data,
             about: None,
             test: false,
+            trace,
         })
     }
 
@@ -295,6 +314,15 @@ mod tests {
     }
 
     #[test]
+    fn the_trace_of_a_record_goes_with_its_draft_and_is_no_part_of_its_event() {
+        let traced = |trace: &str| Draft::of_record(&json(1, "final", &format!(r#","trace":"{trace}""#))).unwrap();
+        let draft = traced("5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8");
+        assert_eq!(draft.trace.map(|trace| trace.id()).as_deref(), Some("1-5759e988-bd862e3fe1be46a994272793"));
+        assert!(!draft.numbered(1, 0).unwrap().body.contains("trace"));
+        assert_eq!(traced("nonsense").trace, None, "an event is worth more than its trace");
+    }
+
+    #[test]
     fn the_first_revision_is_created_later_ones_updated_and_a_retraction_deleted() {
         assert_eq!(draft(1, "final").event_type, "body_weight.created");
         assert_eq!(draft(2, "final").event_type, "body_weight.updated");
@@ -315,6 +343,13 @@ mod tests {
         let error = Draft::of_record(&text).unwrap_err().to_string();
         assert!(!error.contains("eighty") && error.contains("column"), "{error}");
         assert!(Draft::of_record("{").is_err() && Draft::of_record("[]").is_err());
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_told_from_one_that_no_event_can_ever_be_made_of() {
+        assert_eq!(Draft::of_record(r#"{"v":2}"#), Err(Unfit::Later(2)));
+        assert!(matches!(Draft::of_record(r#"{"v":1}"#), Err(Unfit::Never(_))));
+        assert!(Draft::of_record(&json(1, "final", r#","v":1"#)).is_ok());
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | [`Grant::Admin`] | `admin` | everything, keys included |
 //! | [`Grant::Write`] | `write` | everything about users, connections and endpoints |
-//! | [`Grant::Read`] | `read` | reading the same, secrets excepted |
-//! | [`Grant::Endpoint`] | `endpoint:ep_…` | everything about this one endpoint |
+//! | [`Grant::Read`] | `read` | reading users, connections, notifications, records and events |
+//! | [`Grant::Endpoint`] | `endpoint:ep_…` | everything about this one endpoint but what it may see |
 //! | [`Grant::User`] | `user:usr_…` | reading what is known of this one user |
 //!
 //! Whoever has a key to one user or endpoint is not told whether another one exists: those are [`Sight::Hidden`].

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::id::{EndpointId, JobId};
 
+pub use crate::work::State;
+
 /// The most deliveries that a job sends in a minute, if it is not told otherwise.
 pub const PER_MINUTE: u32 = 600;
 /// The most that it can be told.
@@ -31,18 +33,6 @@ pub enum Kind {
     Replay,
     /// Deliveries that wait are cancelled.
     Cancel,
-}
-
-/// How a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// The keeper goes on with it every minute.
-    Running,
-    /// It did all there was to do.
-    Done,
-    /// It was ended before.
-    Cancelled,
 }
 
 /// A job.

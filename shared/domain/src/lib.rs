@@ -38,5 +38,6 @@ pub mod service;
 pub mod signature;
 pub mod sweep;
 pub mod trace;
+pub mod work;
 
 pub use clock::{Clock, Dice, Timestamp};

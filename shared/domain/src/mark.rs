@@ -142,6 +142,8 @@ pub struct Evidence {
     pub whole: Vec<Window>,
     /// Whether everything since the last pull was read (by `lastupdate`), up to the last page.
     pub since_last: bool,
+    /// The earlier pull that made this read; `None` of the one that is under way.
+    pub pull: Option<PullId>,
 }
 
 /// Whether these reads together satisfy `entry`. A window may have been read whole in pieces.
@@ -162,6 +164,26 @@ pub fn satisfied(entry: &Entry, reads: &[Evidence]) -> bool {
                 || settled().any(|read| read.since_last || !read.whole.is_empty())
         }
     }
+}
+
+/// The read that completed what satisfies `entry`, of reads in the order in which they began: with those before it the
+/// entry is satisfied, and without it it is not. `None` if all of them together do not satisfy it.
+#[must_use]
+pub fn completed_by<'a>(entry: &Entry, reads: &'a [Evidence]) -> Option<&'a Evidence> {
+    if !satisfied(entry, reads) {
+        return None;
+    }
+    // More reads never satisfy less, so the place is found by halves.
+    let (mut too_few, mut enough) = (0, reads.len());
+    while too_few + 1 < enough {
+        let middle = usize::midpoint(too_few, enough);
+        if satisfied(entry, &reads[..middle]) {
+            enough = middle;
+        } else {
+            too_few = middle;
+        }
+    }
+    reads.get(enough.checked_sub(1)?)
 }
 
 /// Whether the pieces leave no second of the window out.
@@ -280,6 +302,23 @@ mod tests {
         let named = entry(Some(weighed()));
         assert!(satisfied(&named, &[piece(0, 90), piece(-90, -2)]));
         assert!(!satisfied(&named, &[piece(1, 90), piece(-90, -2)]));
+    }
+
+    #[test]
+    fn the_read_that_completed_the_proof_is_the_first_without_which_there_is_none() {
+        let piece = |pull: &str, began, start, end| Evidence {
+            began: Timestamp::from_secs(began),
+            whole: vec![Window::new(weighed().start + start, weighed().end + end)],
+            pull: Some(PullId::from(pull)),
+            ..Evidence::default()
+        };
+        let early = piece("pul_early", NOTICE + 1, -90, 90);
+        let reads = [early, piece("pul_1", NOTICE + 2, 0, 90), piece("pul_2", NOTICE + 3, -90, -2)];
+        let more =
+            [reads.as_slice(), &[piece("pul_3", NOTICE + 4, -90, 90), piece("pul_4", NOTICE + 5, -90, 90)]].concat();
+        let by = |reads: &[Evidence]| completed_by(&entry(Some(weighed())), reads).and_then(|read| read.pull.clone());
+        assert_eq!((by(&reads), by(&more)), (Some(PullId::from("pul_2")), Some(PullId::from("pul_2"))));
+        assert_eq!((by(&reads[..2]), by(&[])), (None, None));
     }
 
     #[test]

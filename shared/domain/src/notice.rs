@@ -205,6 +205,7 @@ impl Notice {
             data: serde_json::to_string(&Data { endpoint: told }).unwrap_or_default(),
             about: Some(id.clone()),
             test: false,
+            trace: None,
         }
     }
 

@@ -4,11 +4,15 @@
 //! table of categories 58 and 60 to 62 shows only `userid`). So nothing in it is believed: it says where to
 //! look. Source: Withings, "Notification content".
 
-use std::fmt;
+mod category;
+mod quarantine;
+mod window;
 
 use crate::Timestamp;
-use crate::connection::Scope;
-use crate::service::Service;
+
+pub use category::{Category, Effect};
+pub use quarantine::Quarantine;
+pub use window::{Window, day_window};
 
 /// The longest window that is believed. The longest that Withings has reason to name is a late sync of weeks;
 /// one of centuries would be millions of calls.
@@ -36,36 +40,6 @@ pub struct Notification {
     pub mac: Option<String>,
 }
 
-/// A stretch of time in epoch seconds, both ends included (a recorded notification of one measure at `t`
-/// names `t-1` to `t`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Window {
-    /// The first second.
-    pub start: i64,
-    /// The last second.
-    pub end: i64,
-}
-
-impl Window {
-    /// The window from `start` to `end`; ends that are the wrong way round are turned.
-    #[must_use]
-    pub fn new(start: i64, end: i64) -> Self {
-        Self { start: start.min(end), end: start.max(end) }
-    }
-
-    /// The same, longer by `secs` on both sides.
-    #[must_use]
-    pub fn padded(self, secs: i64) -> Self {
-        Self { start: self.start.saturating_sub(secs), end: self.end.saturating_add(secs) }
-    }
-
-    /// Whether the instant lies in it.
-    #[must_use]
-    pub fn contains(self, at: Timestamp) -> bool {
-        (self.start..=self.end).contains(&at.as_secs())
-    }
-}
-
 /// `date` in its two formats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventDate {
@@ -73,208 +47,6 @@ pub enum EventDate {
     Day(jiff::civil::Date),
     /// An instant, epoch seconds.
     At(Timestamp),
-}
-
-/// Why a notification cannot be acted upon. It is kept with this reason, and can be replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Quarantine {
-    /// The body is no form and holds none of the fields.
-    Unreadable,
-    /// No category.
-    NoCategory,
-    /// A category that this version does not know.
-    UnknownCategory,
-    /// No user, in a category that needs one.
-    NoUser,
-    /// A Withings user whom no connection belongs to. Replayed when that person connects.
-    UnknownUser,
-    /// The person's link is dead. Replayed when that person connects again.
-    Disconnected,
-    /// Withings does not answer for its service: the scope or the plan does not allow it. Replayed when that person
-    /// connects again.
-    Refused,
-    /// An event (50, 51, 52, 55, 98 to 100) without the instant it happened at.
-    NoDate,
-    /// A device event (53) without the device.
-    NoDevice,
-    /// It names a person who was erased and has not connected since: nothing is kept of it but that it came.
-    Erased,
-}
-
-impl Quarantine {
-    /// The reason as tables and metrics have it.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::NoCategory => "no_category",
-            Self::UnknownCategory => "unknown_category",
-            Self::NoUser => "no_user",
-            Self::UnknownUser => "unknown_user",
-            Self::Disconnected => "disconnected",
-            Self::Refused => "refused",
-            Self::NoDate => "no_date",
-            Self::NoDevice => "no_device",
-            Self::Erased => "erased",
-        }
-    }
-}
-
-impl fmt::Display for Quarantine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
-    }
-}
-
-/// A category that this version knows, by its `appli` number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum Category {
-    /// Weight and body composition.
-    Weight = 1,
-    /// Temperature.
-    Temperature = 2,
-    /// Blood pressure, heart rate, SpO2.
-    Pressure = 4,
-    /// Activity and workouts.
-    Activity = 16,
-    /// Sleep.
-    Sleep = 44,
-    /// Something happened to the profile: a hint, never believed.
-    Profile = 46,
-    /// The user lay down.
-    BedIn = 50,
-    /// The user got up.
-    BedOut = 51,
-    /// The sleep mat finished inflating.
-    InflateDone = 52,
-    /// A device was set up without an account.
-    DeviceSetup = 53,
-    /// An electrocardiogram.
-    Ecg = 54,
-    /// An electrocardiogram failed.
-    EcgFailed = 55,
-    /// Glucose.
-    Glucose = 58,
-    /// A survey was answered.
-    Survey = 60,
-    /// A stethoscope recording.
-    Stethoscope = 61,
-    /// Heart rate variability.
-    Hrv = 62,
-    /// Urine (U-Scan).
-    Urine = 63,
-    /// Somebody is in bed, seen by a poll every 10 min (Live Sync, needs a contract).
-    BedOccupied = 98,
-    /// Nobody is in bed (Live Sync).
-    BedEmpty = 99,
-    /// Somebody got in or out of bed (Live Sync).
-    BedInOut = 100,
-}
-
-/// What a category asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Read these services.
-    Pull(&'static [Service]),
-    /// The notification is the data: it becomes a record.
-    Record,
-    /// It becomes a record, and the link is verified by a call before anything is undone.
-    Verify,
-}
-
-impl Category {
-    /// Every category.
-    pub const ALL: [Self; 20] = [
-        Self::Weight,
-        Self::Temperature,
-        Self::Pressure,
-        Self::Activity,
-        Self::Sleep,
-        Self::Profile,
-        Self::BedIn,
-        Self::BedOut,
-        Self::InflateDone,
-        Self::DeviceSetup,
-        Self::Ecg,
-        Self::EcgFailed,
-        Self::Glucose,
-        Self::Survey,
-        Self::Stethoscope,
-        Self::Hrv,
-        Self::Urine,
-        Self::BedOccupied,
-        Self::BedEmpty,
-        Self::BedInOut,
-    ];
-
-    /// The category with this `appli` number.
-    #[must_use]
-    pub fn of(appli: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|category| category.appli() == appli)
-    }
-
-    /// Its `appli` number.
-    #[must_use]
-    pub const fn appli(self) -> u32 {
-        self as u32
-    }
-
-    /// What it asks for. The services of 61 and 62 go beyond Withings' table (which says getmeas for both):
-    /// recordings are in `stetho list`, and heart rate variability is in the sleep and intraday series. The intervals
-    /// of an ECG are measures that no other category announces. The series of 16 and 44 are not named: they are read
-    /// where the day or night turns out new or changed.
-    #[must_use]
-    pub const fn effect(self) -> Effect {
-        match self {
-            Self::Weight | Self::Temperature | Self::Pressure | Self::Glucose | Self::Urine => {
-                Effect::Pull(&[Service::Getmeas])
-            }
-            Self::Activity => Effect::Pull(&[Service::Getactivity, Service::Getworkouts]),
-            Self::Sleep => Effect::Pull(&[Service::SleepGetsummary]),
-            Self::Ecg => Effect::Pull(&[Service::HeartList, Service::Getmeas]),
-            Self::Survey => Effect::Pull(&[Service::AnswersGet]),
-            Self::Stethoscope => Effect::Pull(&[Service::Getmeas, Service::StethoList]),
-            Self::Hrv => Effect::Pull(&[
-                Service::Getmeas,
-                Service::SleepGetsummary,
-                Service::SleepGet,
-                Service::Getintradayactivity,
-            ]),
-            Self::Profile => Effect::Verify,
-            Self::BedIn
-            | Self::BedOut
-            | Self::InflateDone
-            | Self::DeviceSetup
-            | Self::EcgFailed
-            | Self::BedOccupied
-            | Self::BedEmpty
-            | Self::BedInOut => Effect::Record,
-        }
-    }
-
-    /// The scope without which it is never sent (Withings, "Notification content"); 53 and 60 need none that a
-    /// user grants.
-    #[must_use]
-    pub const fn scope(self) -> Option<Scope> {
-        match self {
-            Self::Weight
-            | Self::Temperature
-            | Self::Pressure
-            | Self::Ecg
-            | Self::EcgFailed
-            | Self::Glucose
-            | Self::Stethoscope
-            | Self::Hrv
-            | Self::Urine => Some(Scope::Metrics),
-            Self::Activity | Self::Sleep => Some(Scope::Activity),
-            Self::Profile => Some(Scope::Info),
-            Self::BedIn | Self::BedOut | Self::InflateDone | Self::BedOccupied | Self::BedEmpty | Self::BedInOut => {
-                Some(Scope::SleepEvents)
-            }
-            Self::DeviceSetup | Self::Survey => None,
-        }
-    }
 }
 
 impl Notification {
@@ -369,13 +141,6 @@ impl Notification {
             EventDate::Day(day) => day_window(*day, tz),
         })
     }
-}
-
-/// The seconds of a local day; 23 to 25 hours of them.
-#[must_use]
-pub fn day_window(day: jiff::civil::Date, tz: &jiff::tz::TimeZone) -> Option<Window> {
-    let midnight = |day: jiff::civil::Date| Some(day.to_zoned(tz.clone()).ok()?.timestamp().as_second());
-    Some(Window::new(midnight(day)?, midnight(day.tomorrow().ok()?)? - 1))
 }
 
 fn event_date(text: &str) -> Option<EventDate> {

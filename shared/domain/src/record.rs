@@ -17,6 +17,7 @@ pub use revise::{Change, change_bucket, change_buckets, retract, revise};
 
 use crate::clock::Timestamp;
 use crate::id::{ConnectionId, PullId, RecordId, UserId};
+use crate::trace::{self, Trace};
 
 /// The version of the shape of [`Record`]; raised when a field changes its meaning, not when one is added.
 pub const VERSION: u32 = 1;
@@ -94,6 +95,9 @@ pub struct Record {
     /// retraction, what we say ourselves. Not in events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<PullId>,
+    /// The trace of the notification that this revision came of, if it is recorded. Not in events.
+    #[serde(default, deserialize_with = "trace::lenient", skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// When revision 1 was stored.
     pub ingested_ms: i64,
     /// When this revision was stored; key of the change index.

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::id::RoundId;
 
+pub use crate::work::State;
+
 /// How many accounts are visited at once. Each takes some twenty calls, which what is live goes before.
 pub const AT_ONCE: usize = 20;
 
@@ -40,18 +42,6 @@ pub enum Cause {
         /// To their state of this instant.
         since_ms: Timestamp,
     },
-}
-
-/// How a round stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// The keeper goes on with it every minute.
-    Running,
-    /// Every account was visited.
-    Done,
-    /// It was ended before.
-    Cancelled,
 }
 
 /// A round.

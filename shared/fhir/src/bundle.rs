@@ -10,6 +10,9 @@ pub struct Bundle {
     resource_type: &'static str,
     #[serde(rename = "type")]
     sort: &'static str,
+    /// How many match, where nothing else was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<usize>,
     /// This page, and the next one.
     pub link: Vec<Link>,
     /// What was found.
@@ -54,8 +57,14 @@ impl Bundle {
     /// A page, its own address and that of the next page if there may be more.
     #[must_use]
     pub fn page(entry: Vec<Entry>, itself: String, next: Option<String>) -> Self {
-        let link = |relation, url| Link { relation, url };
-        let links = [Some(link("self", itself)), next.map(|url| link("next", url))];
-        Self { resource_type: "Bundle", sort: "searchset", link: links.into_iter().flatten().collect(), entry }
+        let next = next.map(|url| Link { relation: "next", url });
+        let link = std::iter::once(Link { relation: "self", url: itself }).chain(next).collect();
+        Self { resource_type: "Bundle", sort: "searchset", total: None, link, entry }
+    }
+
+    /// How many a search finds, and nothing of them (R4, `search.html#count`: `_count=0`).
+    #[must_use]
+    pub fn count(itself: String, total: usize) -> Self {
+        Self { total: Some(total), ..Self::page(Vec::new(), itself, None) }
     }
 }

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use afferent_aws::Aws;
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_http::{Call, Http, HttpError, Sending};
-use afferent_metrics::{Edge, Sink, Stdout};
+use afferent_metrics::{Sink, Stdout};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::{Env, StartError};
+use crate::{Edge, Env, StartError};
 
 /// The clock, the dice, the network and AWS, as one function sees them.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Rim {
     pub aws: Aws,
     /// Where the lines of metrics go.
     pub metrics: Arc<dyn Sink>,
+    /// The way to a collector of OpenTelemetry, which the operator names; none without the cargo feature `otel`.
+    pub collector: Option<Arc<dyn Http>>,
 }
 
 impl Rim {
@@ -42,15 +44,19 @@ impl Rim {
             endpoints: Arc::new(NoHttp),
             aws: Aws::from_env(|name| env.optional(name))?,
             metrics: Arc::new(Stdout),
+            #[cfg(feature = "otel")]
+            collector: Some(Arc::new(afferent_http::Late::new(afferent_http::Client::new))),
+            #[cfg(not(feature = "otel"))]
+            collector: None,
         })
     }
 
     /// Where the invocations of `function` begin and end. The metrics' one dimension is read from `STACK`: the stack's
-    /// name; `afferent` unless it is set.
+    /// name; `afferent` unless it is set. Spans go to `OTEL_EXPORTER_OTLP_ENDPOINT`, where there is a way to it.
     #[must_use]
     pub fn edge(&self, function: &'static str, env: &Env) -> Edge {
         let stack = env.optional("STACK").unwrap_or_else(|| "afferent".to_owned());
-        Edge::new(function, stack, Arc::clone(&self.clock), Arc::clone(&self.metrics))
+        Edge::new(function, stack, self, env)
     }
 
     /// The same rim with a way to Withings.

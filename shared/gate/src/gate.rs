@@ -8,6 +8,7 @@ use std::time::Duration;
 use afferent_domain::budget::Lane;
 use afferent_domain::{Clock, Timestamp};
 use afferent_function::Rim;
+use afferent_function::trace::{self, Kind, Span};
 use afferent_metrics::{Called, Metric, count, observe_ms};
 use afferent_secrets::Seals;
 use afferent_store::StoreError;
@@ -177,7 +178,7 @@ impl Gate {
         let sent = self.clock.now();
         // The claim's own write may have been slow: what it took is not the call's any more.
         let deadline = claim.call_ends.since(self.clock.now());
-        let answer = self.withings.call(request, token, deadline).await;
+        let answer = Span::new(Kind::Client, "call").around(self.asked(request, token, deadline)).await;
         let answered = self.clock.now();
         tally(request, answered.since(sent), answer.as_ref().err());
         if let Err(error) = self.budget.release(claim, answered).await {
@@ -194,6 +195,16 @@ impl Gate {
             self.budget.refused(lane, answered + wait).await?;
         }
         Ok(Answered { body: answer?, sent })
+    }
+
+    async fn asked(&self, request: &Request, token: Option<&Secret>, deadline: Duration) -> Result<Body, Error> {
+        trace::tell("action", request.action());
+        let answer = self.withings.call(request, token, deadline).await;
+        if let Err(error) = &answer {
+            trace::tell("error", error.class().name());
+            trace::failed();
+        }
+        answer
     }
 }
 

@@ -121,6 +121,38 @@ impl Called {
     }
 }
 
+/// Who reads a queue or the stream, batch by batch, and says in its answer what comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Consumer {
+    /// `fetcher`.
+    Fetcher,
+    /// `fanout`.
+    Fanout,
+    /// `dispatcher`.
+    Dispatcher,
+}
+
+impl Consumer {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Fetcher, Self::Fanout, Self::Dispatcher];
+
+    /// The function's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fetcher => "fetcher",
+            Self::Fanout => "fanout",
+            Self::Dispatcher => "dispatcher",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn of(function: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|consumer| consumer.name() == function)
+    }
+}
+
 /// How values of a metric belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
@@ -144,6 +176,8 @@ macro_rules! metrics {
             BudgetUsed(Lane),
             /// `BudgetWait.<lane>`: how long a call waited for its slot, by lane.
             BudgetWait(Lane),
+            /// `BatchesFailed.<function>`: invocations of which something comes again because it failed.
+            BatchesFailed(Consumer),
         }
 
         impl Metric {
@@ -158,6 +192,7 @@ macro_rules! metrics {
                     Self::RefusalsOf(called) => Cow::Owned(format!("Refusals.{}", called.name())),
                     Self::BudgetUsed(lane) => Cow::Owned(format!("BudgetUsed.{}", lane.name())),
                     Self::BudgetWait(lane) => Cow::Owned(format!("BudgetWait.{}", lane.name())),
+                    Self::BatchesFailed(consumer) => Cow::Owned(format!("BatchesFailed.{}", consumer.name())),
                 }
             }
 
@@ -166,7 +201,7 @@ macro_rules! metrics {
             pub const fn unit(self) -> Unit {
                 match self {
                     $($(Self::$metric => Unit::$unit,)+)+
-                    Self::CallsOf(_) | Self::RefusalsOf(_) | Self::BudgetUsed(_) => Unit::Count,
+                    Self::CallsOf(_) | Self::RefusalsOf(_) | Self::BudgetUsed(_) | Self::BatchesFailed(_) => Unit::Count,
                     Self::BudgetWait(_) => Unit::Milliseconds,
                 }
             }
@@ -176,6 +211,7 @@ macro_rules! metrics {
             pub const fn by(self) -> By {
                 match self {
                     $($(Self::$metric => By::$by,)+)+
+                    Self::BatchesFailed(_) => By::Every,
                     _ => By::Fetcher,
                 }
             }
@@ -189,6 +225,7 @@ macro_rules! metrics {
                     Self::RefusalsOf(_) => "Refusals, by what was called.",
                     Self::BudgetUsed(_) => "Slots of the budget that were claimed, by lane.",
                     Self::BudgetWait(_) => "How long a call waited for its slot, by lane.",
+                    Self::BatchesFailed(_) => "Invocations of which a message, or a change, comes again because it could not be handled. What waits on purpose (held, parked, another's turn) is not counted.",
                 }
             }
 
@@ -231,6 +268,8 @@ metrics! {
         RecordsRevised Count Counted "Records that got another revision.";
         RecordsRetracted Count Counted "Records that were retracted.";
         RetractionsHeld Count Counted "Retractions that would take away much and are held.";
+        RowsMisread Count Counted "Rows of Withings' answers that could not be understood; the log says which and why.";
+        FieldsMisread Count Counted "Fields of Withings' answers that are of another type than documented, and count as missing; the log names field and type.";
         SweepGaps Count Counted "Records that a sweep stored or changed, which no notification had brought.";
     }
     Fanout {
@@ -256,7 +295,7 @@ metrics! {
     Minute {
         KeeperMinutes Count Counted "The heartbeat: one each minute, whatever there is to do.";
         PullsOverdue Count Observed "Marks that are due and that nobody holds, as many as are looked at in a minute.";
-        OldestPullAge Seconds Observed "Age of the oldest notification that waits for its pull, among those of the last three days (UTC); 0 if none waits.";
+        OldestPullAge Seconds Observed "Age of the oldest notification that waits for its pull, among those of the last three days (UTC); 0 if none waits. One that is still on the queue is not known to the tables and not seen here: AWS's `ApproximateAgeOfOldestMessage` of the queue `pulls` shows it.";
         DutiesOverdue Count Observed "Duties that somebody waits for and that are due, as many as are looked at in a minute.";
         DeliveriesOverdue Count Observed "Deliveries whose message seems lost and was sent again.";
         OldestUndeliveredAge Seconds Observed "Age of the oldest of them; 0 if there is none. Deliveries that wait for their next try, or behind a breaker, are not late.";
@@ -295,6 +334,7 @@ impl Metric {
         all.extend(Called::all().map(Self::RefusalsOf));
         all.extend(Lane::ALL.map(Self::BudgetUsed));
         all.extend(Lane::ALL.map(Self::BudgetWait));
+        all.extend(Consumer::ALL.map(Self::BatchesFailed));
         all
     }
 

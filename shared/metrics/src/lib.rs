@@ -17,7 +17,7 @@ mod line;
 mod sheet;
 mod sink;
 
-pub use catalogue::{By, Called, Metric, Unit};
+pub use catalogue::{By, Called, Consumer, Metric, Unit};
 pub use line::{DIMENSION, MOST_METRICS, MOST_VALUES, NAMESPACE};
-pub use sheet::{Edge, count, function, observe, observe_ms, property};
+pub use sheet::{Edge, batch_failed, count, function, observe, observe_ms, property};
 pub use sink::{Kept, Sink, Stdout};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use afferent_domain::Clock;
 
 use crate::line::lines;
-use crate::{Metric, Sink};
+use crate::{Consumer, Metric, Sink};
 
 /// What was counted since the sheet was opened.
 #[derive(Debug, Default)]
@@ -46,6 +46,17 @@ pub fn count(metric: Metric, more: usize) {
     if more > 0 {
         write(|sheet| *sheet.counted.entry(metric).or_default() += more as u64);
     }
+}
+
+/// Notes that something of the batch that the invocation was given could not be handled and comes again. However much
+/// of it does, it is one: so it can be compared with the number of invocations. Of a function that has no batches
+/// nothing is noted: it ends in an error instead.
+pub fn batch_failed() {
+    write(|sheet| {
+        if let Some(consumer) = Consumer::of(sheet.function) {
+            sheet.counted.insert(Metric::BatchesFailed(consumer), 1);
+        }
+    });
 }
 
 /// Notes a value of a metric that is observed.

@@ -25,7 +25,11 @@ fn tables() -> String {
             };
             let members = families.entry(family.to_owned()).or_default();
             if members.is_empty() {
-                let what = if family.starts_with("Budget") { "lane" } else { "service" };
+                let what = match family {
+                    "BatchesFailed" => "function",
+                    budget if budget.starts_with("Budget") => "lane",
+                    _ => "service",
+                };
                 writeln!(text, "| `{family}.<{what}>` | {unit} | {statistic} | {} |", metric.meaning()).unwrap();
             }
             members.push(format!("`{member}`"));

@@ -34,7 +34,7 @@ pub(crate) fn facts(context: &Context, service: Service, body: &Body, recording:
         (Ok(read), _) if read.samples.is_empty() => Outcome { later: true, ..Outcome::default() },
         (Ok(_), None) => Outcome::settle(Vec::new(), vec![Problem::at("", Why::Field("signalid"))]),
         (Ok(read), Some(recording)) => match parts(context, service, &read, recording) {
-            Ok(facts) => Outcome::settle(facts, Vec::new()),
+            Ok(facts) => Outcome::settle(facts, read.problems),
             Err(why) => Outcome::settle(Vec::new(), vec![Problem::at("", why)]),
         },
     }

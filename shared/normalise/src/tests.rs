@@ -2,6 +2,7 @@
 
 mod anything;
 mod kept;
+mod mistyped;
 mod nights;
 mod signals;
 

@@ -6,14 +6,15 @@
 //! stored, and a delivery is stored only after its event is. Whoever dies between two steps leaves nothing
 //! that the next one to pass does not finish: what is there already is found, and goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_domain::delivery::{Delivery, Key};
 use afferent_domain::endpoint::{Endpoint, Wanted};
 use afferent_domain::event::Draft;
-use afferent_domain::id::{EndpointId, UserId};
+use afferent_domain::id::{EndpointId, EventId, UserId};
+use afferent_domain::trace::Trace;
 use afferent_domain::{Clock, Dice, Timestamp};
 use afferent_function::{Env, EnvError, Rim};
 use afferent_metrics::{Metric, count, observe_ms};
@@ -73,6 +74,21 @@ pub struct Audience {
 impl Audience {
     fn of<'a>(&'a self, event: &'a Journalled) -> impl Iterator<Item = &'a Endpoint> {
         self.endpoints.values().filter(move |endpoint| endpoint.wants(&wanted(event)))
+    }
+}
+
+/// A stored delivery whose message must be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsent {
+    /// Which it is.
+    pub key: Key,
+    /// The trace that it belongs to.
+    pub trace: Option<Trace>,
+}
+
+impl From<Key> for Unsent {
+    fn from(key: Key) -> Self {
+        Self { key, trace: None }
     }
 }
 
@@ -160,7 +176,7 @@ impl Outbox {
     ///
     /// # Errors
     /// DynamoDB failed; doing all of it again is right.
-    pub async fn commit_app(&self, drafts: Vec<Draft>, only: Option<&EndpointId>) -> Result<Vec<Key>, StoreError> {
+    pub async fn commit_app(&self, drafts: Vec<Draft>, only: Option<&EndpointId>) -> Result<Vec<Unsent>, StoreError> {
         let user = UserId::app();
         let Some(endpoint) = only else {
             let audience = self.audience([user.clone()]).await?;
@@ -171,7 +187,7 @@ impl Outbox {
         let mut keys = Vec::new();
         for event in &journalled {
             self.deliver(event, endpoint).await?;
-            keys.push(Key { event: event.event.clone(), endpoint: endpoint.clone() });
+            keys.push(Key { event: event.event.clone(), endpoint: endpoint.clone() }.into());
         }
         Ok(keys)
     }
@@ -181,7 +197,7 @@ impl Outbox {
     /// # Errors
     /// DynamoDB failed.
     pub async fn deliver(&self, event: &Journalled, endpoint: &EndpointId) -> Result<bool, StoreError> {
-        self.deliveries.put_if_absent(&delivery(event, endpoint, self.clock.now())).await
+        self.deliveries.put_if_absent(&delivery(event, endpoint, None, self.clock.now())).await
     }
 
     /// Journals changes of one user in their order, and stores a delivery for each endpoint that wants one.
@@ -189,8 +205,16 @@ impl Outbox {
     ///
     /// # Errors
     /// DynamoDB failed; doing all of it again is right.
-    pub async fn commit(&self, user: &UserId, drafts: Vec<Draft>, audience: &Audience) -> Result<Vec<Key>, StoreError> {
+    pub async fn commit(
+        &self,
+        user: &UserId,
+        drafts: Vec<Draft>,
+        audience: &Audience,
+    ) -> Result<Vec<Unsent>, StoreError> {
         let now = self.clock.now();
+        // A trace goes with the deliveries, which need it, and not into the journal, which would pay for its bytes twice.
+        let traces: HashMap<EventId, Trace> =
+            drafts.iter().filter_map(|draft| Some((draft.id.clone(), draft.trace?))).collect();
         let oldest = drafts.iter().map(|draft| draft.time).min();
         let journalled = self.events.append(user, drafts, now, self.dice.as_ref()).await?;
         if let Some(oldest) = oldest.filter(|_| journalled.iter().any(|event| event.fresh)) {
@@ -198,20 +222,23 @@ impl Outbox {
         }
         let mut deliveries = Vec::new();
         for event in journalled {
-            deliveries.extend(audience.of(&event).map(|endpoint| delivery(&event, &endpoint.endpoint, now)));
+            let trace = traces.get(&event.event).copied();
+            let wanted = audience.of(&event).map(|endpoint| delivery(&event, &endpoint.endpoint, trace, now));
+            deliveries.extend(wanted);
         }
         for deliveries in deliveries.chunks(AT_ONCE) {
             try_join_all(deliveries.iter().map(|delivery| self.deliveries.put_if_absent(delivery))).await?;
         }
-        Ok(deliveries.into_iter().map(|delivery| delivery.key).collect())
+        Ok(deliveries.into_iter().map(|Delivery { key, trace, .. }| Unsent { key, trace }).collect())
     }
 
     /// Sends the messages of stored deliveries.
     ///
     /// # Errors
     /// SQS did not take all of them; sending all of them again is right.
-    pub async fn announce(&self, deliveries: &[Key]) -> Result<(), QueueError> {
-        self.queue.send_all(deliveries.iter().map(|key| message(key, Duration::ZERO, None)).collect()).await
+    pub async fn announce(&self, unsent: &[Unsent]) -> Result<(), QueueError> {
+        let message = |unsent: &Unsent| message(&unsent.key, Duration::ZERO, unsent.trace);
+        self.queue.send_all(unsent.iter().map(message).collect()).await
     }
 
     /// Keeps a note of a change that can never become an event.
@@ -225,14 +252,14 @@ impl Outbox {
     }
 }
 
-fn delivery(event: &Journalled, endpoint: &EndpointId, now: Timestamp) -> Delivery {
+fn delivery(event: &Journalled, endpoint: &EndpointId, trace: Option<Trace>, now: Timestamp) -> Delivery {
     let key = Key { event: event.event.clone(), endpoint: endpoint.clone() };
-    Delivery::new(key, event.user.clone(), event.sequence, event.event_type.clone(), now)
+    Delivery { trace, ..Delivery::new(key, event.user.clone(), event.sequence, event.event_type.clone(), now) }
 }
 
-/// The message of a delivery, in the fair-queue group of its endpoint; part of `trace`, if that is known.
+/// The message of a delivery, in the fair-queue group of its endpoint; a part of `trace`, if it has one.
 #[must_use]
-pub fn message(key: &Key, delay: Duration, trace: Option<&str>) -> Sending {
+pub fn message(key: &Key, delay: Duration, trace: Option<Trace>) -> Sending {
     let body = afferent_queue::Delivery { event: key.event.clone(), endpoint: key.endpoint.clone() }.to_body();
-    Sending { body, group: Some(key.endpoint.as_str().to_owned()), delay, trace: trace.map(str::to_owned) }
+    Sending { body, group: Some(key.endpoint.as_str().to_owned()), delay, trace }
 }

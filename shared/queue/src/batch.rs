@@ -12,11 +12,14 @@ use futures_util::future::join_all;
 pub enum Outcome {
     /// Its effect is stored: it is deleted.
     Done,
-    /// It stays on the queue, and comes back when its visibility timeout ends.
+    /// It waits on purpose: it stays on the queue, and comes back when its visibility timeout ends.
+    Later,
+    /// It could not be handled: it stays on the queue likewise, and is counted (`BatchesFailed.<function>`).
     Again,
 }
 
-/// Handles every message of the batch concurrently with `handle` and builds the partial batch response.
+/// Handles every message of the batch concurrently with `handle` and builds the partial batch response: the one place where
+/// what became of a message turns into the queue's answer.
 ///
 /// A panic is caught, logged by message id, and means [`Outcome::Again`]. A message without an id cannot be
 /// named in the response (an empty id would fail the whole batch), so it fails the batch by an error.
@@ -43,6 +46,9 @@ where
     for (id, outcome) in join_all(handled).await {
         let id = id.filter(|id| !id.is_empty()).ok_or(MissingId)?;
         if outcome == Outcome::Again {
+            afferent_metrics::batch_failed();
+        }
+        if outcome != Outcome::Done {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
             response.batch_item_failures.push(failure);
@@ -58,7 +64,40 @@ pub struct MissingId;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use afferent_domain::{Clock, Timestamp};
+    use afferent_metrics::{Consumer, Edge, Kept, Metric, Sink};
+
     use super::*;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_secs(43_200)
+        }
+    }
+
+    /// The value of `BatchesFailed.fetcher` after an invocation of the fetcher with these messages.
+    async fn failed(ids: &[&str], outcome: Outcome) -> u64 {
+        let kept = Arc::new(Kept::default());
+        let edge = Edge::new("fetcher", "afferent".to_owned(), Arc::new(Noon), Arc::clone(&kept) as Arc<dyn Sink>);
+        let response = edge.invocation(each(batch(ids), |_| async move { outcome })).await.unwrap();
+        assert_eq!(response.batch_item_failures.is_empty(), outcome == Outcome::Done);
+        kept.sum(Metric::BatchesFailed(Consumer::Fetcher))
+    }
+
+    #[tokio::test]
+    async fn what_waits_on_purpose_is_told_to_the_queue_and_is_no_failure() {
+        assert_eq!(failed(&["one", "two"], Outcome::Later).await, 0);
+        assert_eq!(failed(&["one", "two"], Outcome::Done).await, 0);
+    }
+
+    #[tokio::test]
+    async fn an_invocation_that_fails_several_messages_is_one_that_failed() {
+        assert_eq!(failed(&["one", "two", "three"], Outcome::Again).await, 1);
+    }
 
     fn batch(ids: &[&str]) -> SqsEvent {
         let mut event = SqsEvent::default();

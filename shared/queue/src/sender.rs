@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use afferent_aws::{Aws, Service, Throttles, cause};
+use afferent_domain::trace::Trace;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
@@ -49,14 +50,16 @@ pub struct Sending {
     pub group: Option<String>,
     /// Invisible for this long first; at most 15 minutes, more is cut to that.
     pub delay: Duration,
-    /// The trace that it belongs to, as the system attribute `AWSTraceHeader` has it.
-    pub trace: Option<String>,
+    /// The trace that it belongs to: the system attribute `AWSTraceHeader`. It goes before the header of the request, by which
+    /// the SDK names the invocation that sends, and which names its lineage too (SQS developer guide, "Active tracing").
+    pub trace: Option<Trace>,
 }
 
 impl Sending {
     fn system_attributes(&self) -> Result<Option<SystemAttributes>, BuildError> {
         let Some(trace) = &self.trace else { return Ok(None) };
-        let value = MessageSystemAttributeValue::builder().data_type("String").string_value(trace).build()?;
+        let value =
+            MessageSystemAttributeValue::builder().data_type("String").string_value(trace.to_string()).build()?;
         Ok(Some([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)].into()))
     }
 }

@@ -7,6 +7,7 @@ use afferent_domain::id::{EndpointId, EventId, JobId, RecordId, UserId};
 use afferent_domain::job::{Job, Kind, Progress, State, pace};
 use afferent_domain::notice::source;
 use afferent_domain::record::SyncKind;
+use afferent_outbox::Unsent;
 use afferent_store::deliveries::Again;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,7 @@ impl Registry {
             data,
             about: None,
             test: true,
+            trace: None,
         };
         let event = draft.id.clone();
         let keys = self.outbox.commit_app(vec![draft], Some(id)).await?;
@@ -91,7 +93,7 @@ impl Registry {
         let key = key(event, id)?;
         match self.outbox.deliveries().again(&key, self.clock.now()).await? {
             Again::Yes => {
-                self.announce(&[key]).await;
+                self.announce(&[key.into()]).await;
                 Ok(())
             }
             Again::Waits => Err(RegistryError::Conflict("the delivery has not ended: it is tried again by itself")),
@@ -205,9 +207,9 @@ impl Registry {
     }
 
     /// Sends the messages of stored deliveries. Without them the keeper finds the deliveries overdue, and sends others.
-    pub(crate) async fn announce(&self, keys: &[Key]) {
-        if let Err(error) = self.outbox.announce(keys).await {
-            tracing::warn!(%error, deliveries = keys.len(), "deliveries are stored but not announced; they come later");
+    pub(crate) async fn announce(&self, unsent: &[Unsent]) {
+        if let Err(error) = self.outbox.announce(unsent).await {
+            tracing::warn!(%error, deliveries = unsent.len(), "deliveries are stored but not announced; they come later");
         }
     }
 }

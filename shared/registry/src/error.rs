@@ -23,6 +23,9 @@ pub enum RegistryError {
     /// The address may not be reached.
     #[error("the address is refused: {0}")]
     Refused(Forbidden),
+    /// It is not an endpoint's owner who decides this. The text says what is needed, and for what.
+    #[error("{0} is needed")]
+    Beyond(&'static str),
     /// It does not fit how things stand. The text says how they would have to stand.
     #[error("{0}")]
     Conflict(&'static str),

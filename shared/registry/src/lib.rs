@@ -67,6 +67,15 @@ impl Config {
     }
 }
 
+/// Who asks for a change of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Whoever may change every endpoint.
+    Operator,
+    /// Whoever may change this one only: not what it may see, for that others decided, nor that an operator disabled it.
+    Owner,
+}
+
 /// The registry.
 #[derive(Clone)]
 pub struct Registry {

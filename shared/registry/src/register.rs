@@ -13,7 +13,7 @@ use afferent_store::endpoints::SealedSecret;
 use serde::Serialize;
 
 use crate::secrets::{SecretState, states};
-use crate::{Change, New, Registry, RegistryError, TRIES};
+use crate::{By, Change, New, Registry, RegistryError, TRIES};
 
 /// An endpoint with all that may be shown of it: no secret, and no value of a header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,7 +97,8 @@ impl Registry {
         let (headers, endpoint) = (new.headers.clone(), new.endpoint(id.clone(), now));
         // The secret first: an endpoint that is there is delivered to, and signed for.
         let number = self.first_secret(&id, &secret, now).await?;
-        self.put_headers(&id, &headers).await?;
+        let headers = self.seal_headers(&id, &headers)?;
+        self.endpoints().put_headers(&id, headers.as_deref()).await?;
         // A write that was done and whose answer was lost is sent again, and then finds itself.
         if self.endpoints().put(&endpoint, None).await? || self.endpoints().get(&id).await?.as_ref() == Some(&endpoint)
         {
@@ -125,12 +126,12 @@ impl Registry {
         Err(RegistryError::Conflict("registering under this id broke off too often: use another one"))
     }
 
-    async fn put_headers(&self, id: &EndpointId, headers: &Headers) -> Result<(), RegistryError> {
-        let sealed = match headers.names().is_empty() {
-            true => None,
-            false => Some(self.seals.seal(id.as_str(), &Secret::new(headers.to_json()), &*self.dice)?.0),
-        };
-        Ok(self.endpoints().put_headers(id, sealed.as_deref()).await?)
+    /// The headers as they are stored; `None` if there are none.
+    fn seal_headers(&self, id: &EndpointId, headers: &Headers) -> Result<Option<String>, RegistryError> {
+        if headers.names().is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.seals.seal(id.as_str(), &Secret::new(headers.to_json()), &*self.dice)?.0))
     }
 
     /// One endpoint, and how it fares.
@@ -153,22 +154,24 @@ impl Registry {
         Ok(all)
     }
 
-    /// Changes an endpoint. A refused change changes nothing.
+    /// Changes an endpoint. A refused change changes nothing. Its owner may not change what it may see, and a new address
+    /// is not sent the headers that were given for another one.
     ///
     /// # Errors
-    /// [`RegistryError`].
-    pub async fn change(&self, id: &EndpointId, change: &Change) -> Result<Endpoint, RegistryError> {
+    /// [`RegistryError`]; [`RegistryError::Beyond`] if its owner may not.
+    pub async fn change(&self, id: &EndpointId, change: &Change, by: By) -> Result<Endpoint, RegistryError> {
         change.check()?;
         let mut was = self.endpoint(id).await?;
+        change.allowed(&was, by)?;
         if let Some(destination) = &change.destination {
             self.reach(destination).await?;
         }
         for _ in 0..TRIES {
+            change.allowed(&was, by)?;
             let now = change.of(&was);
-            if self.endpoints().put(&now, Some(&was)).await? {
-                if let Some(headers) = &change.headers {
-                    self.put_headers(id, headers).await?;
-                }
+            let headers = change.headers_of(&was).map(|headers| self.seal_headers(id, &headers)).transpose()?;
+            let headers = headers.as_ref().map(Option::as_deref);
+            if self.endpoints().put_with(&now, Some(&was), headers).await? {
                 if is_faster(now.rate, was.rate) {
                     // The places taken at the old rate may reach days ahead, and whoever raises it wants no event to stand
                     // behind them. What has one of those keeps it: until then both rates add up.
@@ -191,7 +194,12 @@ impl Registry {
         let now = self.clock.now();
         // Disabled first: should this break off, what is cancelled is not what is still delivered.
         let note = Some("it is being deleted".to_owned());
-        let disabled = Standing::Disabled { cause: Cause::Owner, note, since_ms: now };
+        // And what an operator disabled stays so for its owner, should this break off.
+        let cause = match whole.endpoint.standing {
+            Standing::Disabled { cause: Cause::Operator, .. } => Cause::Operator,
+            _ => Cause::Owner,
+        };
+        let disabled = Standing::Disabled { cause, note, since_ms: now };
         self.endpoints().set_standing(id, &whole.endpoint.standing, &disabled).await?;
         self.cancel_waiting(&whole.endpoint, JobId::draw(now, &*self.dice)).await?;
         Ok(self.endpoints().delete(&whole.endpoint, &whole.secrets).await?)

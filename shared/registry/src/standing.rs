@@ -9,7 +9,7 @@ use afferent_domain::notice::{Notice, Subject};
 use serde::Serialize;
 
 use crate::wish::{LONGEST_NOTE, note};
-use crate::{Registry, RegistryError, TRIES};
+use crate::{By, Registry, RegistryError, TRIES};
 
 /// What came of enabling an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,27 +32,28 @@ pub struct Offer {
 
 impl Registry {
     /// Disables an endpoint: nothing is delivered to it any more, and what waits is cancelled. One that is disabled
-    /// already stays so for the cause that it has.
+    /// already stays so for the cause that it has, unless an operator disables it now.
     ///
     /// # Errors
     /// [`RegistryError`].
-    pub async fn disable(&self, id: &EndpointId, why: Option<&str>) -> Result<Endpoint, RegistryError> {
+    pub async fn disable(&self, id: &EndpointId, why: Option<&str>, by: By) -> Result<Endpoint, RegistryError> {
         note("note", why, LONGEST_NOTE)?;
         for _ in 0..TRIES {
             let mut endpoint = self.endpoint(id).await?;
             let was = endpoint.standing.clone();
-            let since = match was {
-                Standing::Disabled { since_ms, .. } => since_ms,
-                Standing::Enabled => {
-                    let since_ms = self.clock.now();
-                    let note = why.map(str::to_owned);
-                    endpoint.standing = Standing::Disabled { cause: Cause::Owner, note, since_ms };
-                    if !self.endpoints().set_standing(id, &was, &endpoint.standing).await? {
-                        continue;
-                    }
-                    since_ms
-                }
+            let cause = if by == By::Operator { Cause::Operator } else { Cause::Owner };
+            let (since, note) = match &was {
+                Standing::Enabled => (self.clock.now(), None),
+                Standing::Disabled { since_ms, note, .. } => (*since_ms, note.clone()),
             };
+            let stays = matches!(&was, Standing::Disabled { cause: had, .. } if by == By::Owner || *had == cause);
+            if !stays {
+                let note = why.map(str::to_owned).or(note);
+                endpoint.standing = Standing::Disabled { cause, note, since_ms: since };
+                if !self.endpoints().set_standing(id, &was, &endpoint.standing).await? {
+                    continue;
+                }
+            }
             // The same job however often this is asked for: who disabled it before may have died before the job began.
             let job = JobId::derive(&["cancel", id.as_str(), &since.as_millis().to_string()]);
             self.cancel_waiting(&endpoint, job).await?;
@@ -65,15 +66,18 @@ impl Registry {
     /// missed is counted, and does not come by itself.
     ///
     /// # Errors
-    /// [`RegistryError`]. If it was enabled when something failed later, asking again finds it enabled and offers nothing;
-    /// recover and replay can be asked for.
-    pub async fn enable(&self, id: &EndpointId) -> Result<Enabled, RegistryError> {
+    /// [`RegistryError`]; [`RegistryError::Beyond`] if an operator disabled it and its owner asks. If it was enabled when
+    /// something failed later, asking again finds it enabled and offers nothing; recover and replay can be asked for.
+    pub async fn enable(&self, id: &EndpointId, by: By) -> Result<Enabled, RegistryError> {
         for _ in 0..TRIES {
             let whole = self.whole(id).await?;
             let (was, health) = (whole.endpoint, whole.health);
             let Standing::Disabled { cause, since_ms, .. } = was.standing else {
                 return Ok(Enabled { endpoint: was, offer: None });
             };
+            if by == By::Owner && cause == Cause::Operator {
+                return Err(RegistryError::Beyond("write (to enable what an operator disabled)"));
+            }
             // Before it is enabled: what its health says would stop it again at once.
             self.begin_anew(id).await?;
             let endpoint = Endpoint { standing: Standing::Enabled, ..was.clone() };
@@ -158,7 +162,7 @@ fn missed(endpoint: &Endpoint, cause: Cause, disabled: Timestamp, health: &Healt
     // The keeper forgets the health of what it disabled; 20 days are counted from the first failure.
     let failed = match cause {
         Cause::Failing => disabled - PATIENCE,
-        Cause::Owner | Cause::Gone | Cause::Receiver => disabled,
+        Cause::Owner | Cause::Operator | Cause::Gone | Cause::Receiver => disabled,
     };
     let first = health.failing_since.map_or(failed, |since| since.min(failed));
     first.max(endpoint.created_ms)

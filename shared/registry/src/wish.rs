@@ -13,7 +13,7 @@ use afferent_domain::rate::Rate;
 use afferent_domain::schedule::RetryPolicy;
 use afferent_domain::signature::SigningSecret;
 
-use crate::RegistryError;
+use crate::{By, RegistryError};
 use members::Members;
 
 pub use members::names;
@@ -56,7 +56,7 @@ pub struct New {
 /// A change of an endpoint: what is `None` stays as it is. The members of [`New`], but for the secret, which is rotated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Where events go.
+    /// Where events go. Elsewhere than before, and the headers that were are gone unless `headers` names them anew.
     pub destination: Option<Destination>,
     /// Which types.
     pub types: Option<Vec<Pattern>>,
@@ -184,7 +184,35 @@ impl Change {
         check(self.types.as_deref(), self.description.as_ref().and_then(Option::as_deref))
     }
 
+    /// Refuses its owner what says which data an endpoint may see, and where else than to a server they go: with the key
+    /// to one endpoint nobody comes to more than its operator gave it.
+    pub(crate) fn allowed(&self, was: &Endpoint, by: By) -> Result<(), RegistryError> {
+        let stays = self.types.as_ref().is_none_or(|types| *types == was.types)
+            && self.users.as_ref().is_none_or(|users| *users == was.users)
+            && self.backfill.is_none_or(|backfill| backfill == was.backfill)
+            && self.payload.as_ref().is_none_or(|payload| *payload == was.payload);
+        if by == By::Operator || stays && !self.leaves_its_kind(was) {
+            return Ok(());
+        }
+        Err(RegistryError::Beyond("write (to change users, types, payload or backfill, or to go to or from a queue)"))
+    }
+
+    /// Whether it goes to a queue, or from one. Which queues there are is the operator's: a URL names any of them.
+    fn leaves_its_kind(&self, was: &Endpoint) -> bool {
+        let is_server = |to: &Destination| matches!(to, Destination::Http { .. });
+        let stays = |to: &Destination| *to == was.destination || is_server(to) && is_server(&was.destination);
+        self.destination.as_ref().is_some_and(|to| !stays(to))
+    }
+
+    /// The headers that the change brings: those that it names, or none where the address is new. They were given for the
+    /// old one, and may hold what that alone is to know.
+    pub(crate) fn headers_of(&self, was: &Endpoint) -> Option<Headers> {
+        let moves = self.destination.as_ref().is_some_and(|to| *to != was.destination);
+        self.headers.clone().or_else(|| moves.then(Headers::default))
+    }
+
     pub(crate) fn of(&self, was: &Endpoint) -> Endpoint {
+        let headers = self.headers_of(was);
         let change = self.clone();
         Endpoint {
             endpoint: was.endpoint.clone(),
@@ -195,7 +223,7 @@ impl Change {
             payload: change.payload.unwrap_or_else(|| was.payload.clone()),
             policy: change.policy.unwrap_or_else(|| was.policy.clone()),
             rate: change.rate.unwrap_or(was.rate),
-            headers: change.headers.map_or_else(|| was.headers.clone(), |headers| headers.names()),
+            headers: headers.map_or_else(|| was.headers.clone(), |headers| headers.names()),
             contact: change.contact.unwrap_or_else(|| was.contact.clone()),
             description: change.description.unwrap_or_else(|| was.description.clone()),
             created_ms: was.created_ms,

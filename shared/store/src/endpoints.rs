@@ -10,9 +10,11 @@
 //! | `rate` | the line of its rate | |
 //! | `job#<job>` | a job on its deliveries | under `_job`, while it runs |
 
+mod headers;
 mod health;
 mod jobs;
 mod line;
+mod readers;
 mod secrets;
 
 use std::collections::BTreeSet;
@@ -84,6 +86,20 @@ impl Endpoints {
     /// # Errors
     /// DynamoDB failed.
     pub async fn put(&self, endpoint: &Endpoint, was: Option<&Endpoint>) -> Result<bool, StoreError> {
+        self.put_with(endpoint, was, None).await
+    }
+
+    /// The same together with its sealed headers, or without any (`Some(None)`): no delivery between two writes brings
+    /// the headers that were to an address that is new. `None` leaves them.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn put_with(
+        &self,
+        endpoint: &Endpoint,
+        was: Option<&Endpoint>,
+        headers: Option<Option<&str>>,
+    ) -> Result<bool, StoreError> {
         const OPERATION: &str = "TransactWriteItems";
         let unbuilt = StoreError::unbuilt(OPERATION);
         let mut item: Item = serde_dynamo::to_item(endpoint).map_err(|_| unusable(ENDPOINT))?;
@@ -130,6 +146,9 @@ impl Endpoints {
                 .map_err(&unbuilt)?;
             writes.push(TransactWriteItem::builder().delete(delete).build());
         }
+        if let Some(sealed) = headers {
+            writes.push(self.headers_write(&endpoint.endpoint, sealed).map_err(&unbuilt)?);
+        }
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
@@ -144,29 +163,6 @@ impl Endpoints {
                 _ => Err(StoreError::failed(OPERATION)(error)),
             },
         }
-    }
-
-    /// Writes the sealed headers of an endpoint, or removes them.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn put_headers(&self, endpoint: &EndpointId, sealed: Option<&str>) -> Result<(), StoreError> {
-        let Some(sealed) = sealed else { return self.remove(endpoint, HEADERS).await };
-        let item = Item::from([
-            ("endpoint".to_owned(), s(endpoint.as_str())),
-            ("item".to_owned(), s(HEADERS)),
-            ("sealed".to_owned(), s(sealed)),
-        ]);
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        put.send().await.map(drop).map_err(StoreError::failed("PutItem"))
-    }
-
-    /// Puts the same headers, sealed anew, in the place of what `was` there. `false` if that changed meanwhile.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn reseal_headers(&self, endpoint: &EndpointId, was: &str, sealed: &str) -> Result<bool, StoreError> {
-        self.reseal_item(endpoint, HEADERS, was, sealed).await
     }
 
     async fn reseal_item(
@@ -233,69 +229,6 @@ impl Endpoints {
             }
         }
         Ok(found.map(|endpoint| Whole { endpoint, secrets, headers, health, line }))
-    }
-
-    /// The endpoints that get the events of every user, disabled ones too. The index may be a moment behind. One that
-    /// cannot be read is logged and left out: it must not stop the others.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn of_all_users(&self) -> Result<Vec<Endpoint>, StoreError> {
-        Ok(self.of_scope(Users::ALL).await?.into_iter().filter_map(readable).collect())
-    }
-
-    /// The endpoints that get the events of `user` because they name that user; see [`Endpoints::of_all_users`].
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn of_user(&self, user: &UserId) -> Result<Vec<Endpoint>, StoreError> {
-        let members = self.of_scope(user.as_str()).await?;
-        let ids = members.iter().filter_map(|item| Reading::new(TABLE, item).maybe_text("endpoint"));
-        let ids: BTreeSet<EndpointId> = ids.map(EndpointId::from).collect();
-        let got = try_join_all(ids.iter().map(|id| async move {
-            match self.get(id).await {
-                Err(StoreError::Item { .. }) => {
-                    tracing::error!(endpoint = %id, "an endpoint's item cannot be read, and it receives nothing");
-                    Ok(None)
-                }
-                other => other,
-            }
-        }));
-        Ok(got.await?.into_iter().flatten().collect())
-    }
-
-    async fn of_scope(&self, scope: &str) -> Result<Vec<Item>, StoreError> {
-        let items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_SCOPE)
-            .key_condition_expression("#scope = :scope")
-            .expression_attribute_names("#scope", "scope")
-            .expression_attribute_values(":scope", s(scope))
-            .into_paginator()
-            .items()
-            .send();
-        items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::failed("Query"))
-    }
-
-    /// Every endpoint that can be read, in no order. Reads the whole table, which is small.
-    ///
-    /// # Errors
-    /// DynamoDB failed.
-    pub async fn all(&self) -> Result<Vec<Endpoint>, StoreError> {
-        let items = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .filter_expression("#item = :endpoint")
-            .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":endpoint", s(ENDPOINT))
-            .into_paginator()
-            .items()
-            .send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.map_err(StoreError::failed("Scan"))?;
-        Ok(items.into_iter().filter_map(readable).collect())
     }
 
     /// Enables or disables an endpoint that stands as it `was`. `false` if it does not, or is not there.
@@ -390,15 +323,7 @@ fn listed(endpoint: &Endpoint) -> BTreeSet<UserId> {
 }
 
 fn read(mut item: Item) -> Result<Endpoint, StoreError> {
+    Reading::new(TABLE, &item).known()?;
     item.retain(|name, _| !INDEX.contains(&name.as_str()));
     serde_dynamo::from_item(item).map_err(|_| unusable(ENDPOINT))
-}
-
-fn readable(item: Item) -> Option<Endpoint> {
-    let id = Reading::new(TABLE, &item).maybe_text("endpoint").map(str::to_owned);
-    let read = read(item);
-    if read.is_err() {
-        tracing::error!(endpoint = id, "an endpoint's item cannot be read, and it receives nothing");
-    }
-    read.ok()
 }

@@ -3,9 +3,11 @@
 
 mod late;
 mod person;
+mod receipt;
 mod remains;
 
-pub use person::{Begun, Ended, erasure_attributes, read_erasure};
+pub use person::{Begun, Ended};
+pub use receipt::{erasure_attributes, read_erasure};
 pub use remains::Remains;
 
 use afferent_domain::event::Event;

@@ -31,9 +31,24 @@ pub enum StoreError {
         /// The attribute.
         attribute: String,
     },
+    /// A later version of the functions wrote an item. It is left as it is, and what is about it comes again: they understand
+    /// it.
+    #[error("an item of {table} has version {version}, which only later functions understand")]
+    Later {
+        /// Which table's item.
+        table: &'static str,
+        /// Its version.
+        version: u32,
+    },
 }
 
 impl StoreError {
+    /// Whether it is one item that these functions cannot read, however often they try; all others can be.
+    #[must_use]
+    pub const fn is_of_one_item(&self) -> bool {
+        matches!(self, Self::Item { .. } | Self::Later { .. })
+    }
+
     /// From what the SDK says.
     pub fn failed<E>(operation: &'static str) -> impl Fn(SdkError<E>) -> Self
     where

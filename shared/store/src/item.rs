@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use afferent_domain::record;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::value::RawValue;
 
@@ -28,18 +29,42 @@ pub const fn ss(texts: Vec<String>) -> AttributeValue {
     AttributeValue::Ss(texts)
 }
 
-/// An item that is being read; errors name the table and the attribute.
+/// The version up to which the items of a table are understood. Items say theirs in `v`; one without it has version 1, so
+/// nothing is written until a form needs a second one. It is raised when an attribute changes its meaning or is no longer
+/// there, not when one is added (`docs/upgrading.md`).
+const fn understood(table: &str) -> u32 {
+    match table.as_bytes() {
+        b"records" => record::VERSION,
+        _ => 1,
+    }
+}
+
+/// An item that is being read; errors name the table and the attribute. Of an item of a later version nothing is read that
+/// an item must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {
     table: &'static str,
     item: &'a Item,
+    later: Option<u32>,
 }
 
 impl<'a> Reading<'a> {
     /// Reads `item`, an item of `table`.
     #[must_use]
-    pub const fn new(table: &'static str, item: &'a Item) -> Self {
-        Self { table, item }
+    pub fn new(table: &'static str, item: &'a Item) -> Self {
+        let version = item.get("v").and_then(|version| version.as_n().ok()?.parse().ok());
+        Self { table, item, later: version.filter(|version| *version > understood(table)) }
+    }
+
+    /// The same, if the item's version is understood. For what is not read attribute by attribute.
+    ///
+    /// # Errors
+    /// A later version wrote the item.
+    pub const fn known(self) -> Result<Self, StoreError> {
+        match self.later {
+            None => Ok(self),
+            Some(version) => Err(StoreError::Later { table: self.table, version }),
+        }
     }
 
     fn wrong(self, attribute: &str) -> StoreError {
@@ -49,9 +74,9 @@ impl<'a> Reading<'a> {
     /// The string `attribute`.
     ///
     /// # Errors
-    /// It is missing or no string.
+    /// It is missing or no string, or a later version wrote the item.
     pub fn text(self, attribute: &str) -> Result<&'a str, StoreError> {
-        self.maybe_text(attribute).ok_or_else(|| self.wrong(attribute))
+        self.known()?.maybe_text(attribute).ok_or_else(|| self.wrong(attribute))
     }
 
     /// The string `attribute`, if there is one.
@@ -63,9 +88,9 @@ impl<'a> Reading<'a> {
     /// The number `attribute`.
     ///
     /// # Errors
-    /// It is missing, no number, or no whole number of this size.
+    /// It is missing, no number, or no whole number of this size, or a later version wrote the item.
     pub fn number<T: std::str::FromStr>(self, attribute: &str) -> Result<T, StoreError> {
-        self.maybe_number(attribute).ok_or_else(|| self.wrong(attribute))
+        self.known()?.maybe_number(attribute).ok_or_else(|| self.wrong(attribute))
     }
 
     /// The number `attribute`, if there is one of this size.
@@ -195,5 +220,20 @@ mod tests {
     #[test]
     fn a_null_member_is_left_out() {
         assert!(from_json(r#"{"a":null}"#).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_item_of_a_later_version_is_told_from_a_broken_one_and_one_without_a_version_is_of_the_first() {
+        let version = |version: u32| Item::from([("v".to_owned(), n(version)), ("a".to_owned(), s("text"))]);
+        let first = version(1);
+        assert_eq!(Reading::new("connections", &first).text("a").unwrap(), "text");
+        let later = version(2);
+        let read = Reading::new("connections", &later);
+        for refused in [read.text("a").err(), read.number::<u32>("missing").err(), read.known().err()] {
+            assert!(matches!(refused, Some(StoreError::Later { table: "connections", version: 2 })), "{refused:?}");
+        }
+        let bare = Item::from([("a".to_owned(), s("text"))]);
+        let read = Reading::new("connections", &bare);
+        assert!(read.text("a").is_ok() && matches!(read.text("b"), Err(StoreError::Item { .. })));
     }
 }

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 
+use afferent_aws::Sends;
 use afferent_domain::id::{RecordId, UserId};
 use afferent_domain::record::{Record, Status};
 use afferent_domain::service::Service;
 use afferent_metrics::{Metric, count};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 
 use crate::StoreError;
 use crate::item::{Item, Reading, from_json, n, s, to_json};
@@ -224,21 +226,32 @@ impl Records {
         } else {
             put.condition_expression("rev = :before").expression_attribute_values(":before", n(record.rev - 1))
         };
-        match put.send().await {
-            Ok(_) => {
-                let metric = match record.status {
-                    Status::EnteredInError => Metric::RecordsRetracted,
-                    _ if record.rev == 1 => Metric::RecordsCreated,
-                    _ => Metric::RecordsRevised,
-                };
-                count(metric, 1);
-                Ok(Written::Stored)
-            }
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let sends = Sends::default();
+        match put.customize().interceptor(sends.clone()).send().await {
+            Ok(_) => {}
             Err(error) => match error.as_service_error() {
-                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(Written::Overtaken),
-                _ => Err(StoreError::failed(OPERATION)(error)),
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    let ours = |item: &Item| {
+                        let reading = Reading::new("records", item);
+                        let stored = (reading.maybe_number("rev"), reading.maybe_number("changed_ms"));
+                        stored == (Some(record.rev), Some(record.changed_ms))
+                            && reading.maybe_text("digest") == Some(record.digest.as_str())
+                    };
+                    if !(sends.are_many() && refused.item().is_some_and(ours)) {
+                        return Ok(Written::Overtaken);
+                    }
+                }
+                _ => return Err(StoreError::failed(OPERATION)(error)),
             },
         }
+        let metric = match record.status {
+            Status::EnteredInError => Metric::RecordsRetracted,
+            _ if record.rev == 1 => Metric::RecordsCreated,
+            _ => Metric::RecordsRevised,
+        };
+        count(metric, 1);
+        Ok(Written::Stored)
     }
 }
 
@@ -270,6 +283,7 @@ pub fn to_item(record: &Record) -> Result<Item, StoreError> {
 /// # Errors
 /// The item is no record that this version can read.
 pub fn from_item(item: &Item) -> Result<Record, StoreError> {
+    Reading::new("records", item).known()?;
     read_record(&to_json(item))
 }
 

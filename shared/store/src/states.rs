@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use afferent_domain::connection::Scopes;
-use afferent_domain::link::Language;
+use afferent_domain::id::{ConnectionId, UserId};
+use afferent_domain::link::{Language, Refusal};
 use afferent_domain::secret::Secret;
 use afferent_domain::{Dice, Timestamp};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -19,6 +20,9 @@ use crate::item::{Item, Reading, n, s};
 
 const TABLE: &str = "connections";
 const ITEM: &str = "state";
+
+/// The result of a use that connected somebody.
+const CONNECTED: &str = "connected";
 
 /// How long a person may take to consent.
 pub const LIFE: Duration = Duration::from_secs(3600);
@@ -53,14 +57,28 @@ pub struct Ask {
 pub enum Visit {
     /// This is its one use.
     First(Ask),
-    /// It was used before.
-    Used(Ask),
-    /// It is too old.
+    /// It was used before, and this is what is known of that use.
+    Used(Ask, Use),
+    /// It is too old. Of another browser's too.
     Expired(Ask),
     /// It is another browser's, and stays as it is.
     Elsewhere(Ask),
     /// There is no such state, or none any more.
     Unknown,
+}
+
+/// How the one use of a state ended: who was connected, or why nobody was.
+pub type Ended = Result<(UserId, ConnectionId), Refusal>;
+
+/// What is known of the one use of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It ended so.
+    Ended(Ended),
+    /// It began then, and is under way; or it broke off.
+    Begun(Timestamp),
+    /// Nothing that is for this browser, which is another one.
+    Elsewhere,
 }
 
 impl Connections {
@@ -128,7 +146,12 @@ impl Connections {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(found)) => match found.item() {
                     None => Ok(Visit::Unknown),
-                    Some(item) if item.contains_key("used_by") => Ok(Visit::Used(read(item)?)),
+                    Some(item) if item.contains_key("used_by") => {
+                        let ask = read(item)?;
+                        let is_here = ask.browser.as_ref().is_none_or(|browser| browsers.contains(browser));
+                        let before = if is_here { used(item)? } else { Use::Elsewhere };
+                        Ok(Visit::Used(ask, before))
+                    }
                     Some(item) if Reading::new(TABLE, item).number::<i64>("dies_ms")? <= now.as_millis() => {
                         Ok(Visit::Expired(read(item)?))
                     }
@@ -136,6 +159,58 @@ impl Connections {
                 },
                 _ => Err(StoreError::failed("UpdateItem")(error)),
             },
+        }
+    }
+}
+
+impl Connections {
+    /// Keeps beside a state how its use ended, for whoever comes again with it: a page may be loaded twice. Of a visit that
+    /// is not the one that used it up, or a state that is gone, nothing is kept.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn end_use(&self, state: &Secret, visitor: &str, ended: &Ended) -> Result<(), StoreError> {
+        let update = self
+            .update(&owner(state.reveal()), ITEM)
+            .condition_expression("used_by = :visitor")
+            .expression_attribute_names("#result", "result")
+            .expression_attribute_values(":visitor", s(visitor));
+        let update = match ended {
+            Ok((user, connection)) => update
+                .update_expression("SET #result = :result, #user = :user, #connection = :connection")
+                .expression_attribute_names("#user", "user")
+                .expression_attribute_names("#connection", "connection")
+                .expression_attribute_values(":result", s(CONNECTED))
+                .expression_attribute_values(":user", s(user.as_str()))
+                .expression_attribute_values(":connection", s(connection.as_str())),
+            Err(refusal) => update
+                .update_expression("SET #result = :result")
+                .expression_attribute_values(":result", s(refusal.name())),
+        };
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(StoreError::failed("UpdateItem")(error)),
+        }
+    }
+}
+
+/// What is known of a use.
+fn used(item: &Item) -> Result<Use, StoreError> {
+    let reading = Reading::new(TABLE, item);
+    match reading.maybe_text("result") {
+        None => Ok(Use::Begun(Timestamp::from_millis(reading.number("used_ms")?))),
+        Some(CONNECTED) => {
+            Ok(Use::Ended(Ok((UserId::from(reading.text("user")?), ConnectionId::from(reading.text("connection")?)))))
+        }
+        // A later version may know more of them.
+        Some(name) => {
+            let refusal = Refusal::ALL.into_iter().find(|refusal| refusal.name() == name);
+            Ok(Use::Ended(Err(refusal.unwrap_or(Refusal::TokenConsumed))))
         }
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{Delivery, End, KEPT, Key, LEASE, LOOK_AHEAD, OVERDUE, Place, State, Try, WaitsFor};
 use afferent_domain::id::{EndpointId, EventId, UserId};
+use afferent_domain::trace::Trace;
+use afferent_local::dynamodb::Fault;
 use afferent_local::{Setup, Simulation, Ticks};
 use afferent_store::deliveries::{Again, Attempt, Claim, Claimed, Deliveries, Due, Kept, Outcome, Phases, Rest};
 use afferent_store::item::s;
@@ -36,7 +38,7 @@ async fn take(deliveries: &Deliveries, event: &str, now: Timestamp) -> Claimed {
 /// What waits for the second cycle.
 fn rest(place: Place, next: Timestamp) -> Rest {
     let (at, waits_for) = (Try::first(2), WaitsFor::Schedule);
-    Rest { place, at, next, waits_for, kept_back: None, attempts: 2, trace: None }
+    Rest { place, at, next, waits_for, kept_back: None, attempts: 2 }
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -271,9 +273,10 @@ async fn the_only_attempt_of_a_delivery_stands_in_its_own_item_and_reads_like_an
     let (duration, phases) = (Duration::from_millis(12), Phases::default());
     let attempt = Attempt { at: now, cycle: 1, number: 1, duration, phases, outcome };
     let claimed = take(&deliveries, "evt_1", now).await;
+    simulation.dynamodb.faults().next(Fault::AnswerLost, "UpdateItem", ":reason", 1);
     let end = || deliveries.end(&claimed, End::Delivered, "taken", (1, Some(&attempt)), now);
-    assert_eq!(end().await.unwrap(), Kept::Yes);
-    assert_eq!(end().await.unwrap(), Kept::Yes, "the same write, sent twice");
+    assert_eq!(end().await.unwrap(), Kept::Yes, "the same write, sent twice by the SDK");
+    assert_eq!(end().await.unwrap(), Kept::Overtaken, "by somebody else");
     let other = Attempt { at: now + secs(1), ..attempt.clone() };
     let late = deliveries.end(&claimed, End::Delivered, "late", (1, Some(&other)), now).await.unwrap();
     assert_eq!(late, Kept::Overtaken);
@@ -317,17 +320,16 @@ async fn an_attempt_left_behind_by_a_lost_claim_is_kept_beside_the_later_ones() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trace_is_carried_over_waits_until_another_one_comes() {
+async fn a_trace_is_kept_over_every_wait_and_the_due_index_shows_it() {
     let (simulation, deliveries) = table().await;
-    let now = simulation.clock.now();
-    let trace = |root: &str| Some(format!("Root={root};Parent=1;Sampled=1"));
-    let stored = || async { deliveries.get(&key("evt_1")).await.unwrap().unwrap().trace };
-    deliveries.put_if_absent(&Delivery { trace: trace("a"), ..delivery("evt_1", now) }).await.unwrap();
-    let first = take(&deliveries, "evt_1", now).await;
-    assert_eq!(first.delivery.trace, trace("a"));
-    deliveries.wait(&first, rest(Place::Held, now)).await.unwrap();
-    assert_eq!(stored().await, trace("a"));
-    let second = take(&deliveries, "evt_1", now).await;
-    deliveries.wait(&second, Rest { trace: trace("b"), ..rest(Place::Parked, now) }).await.unwrap();
-    assert_eq!(stored().await, trace("b"));
+    let (now, trace) = (simulation.clock.now(), Trace::new(7, 1));
+    deliveries.put_if_absent(&Delivery { trace, ..delivery("evt_1", now) }).await.unwrap();
+    for place in [Place::Held, Place::Parked] {
+        let claimed = take(&deliveries, "evt_1", now).await;
+        assert_eq!(claimed.delivery.trace, trace);
+        deliveries.wait(&claimed, rest(place, now)).await.unwrap();
+    }
+    assert_eq!(deliveries.get(&key("evt_1")).await.unwrap().unwrap().trace, trace);
+    let due = deliveries.parked(&key("evt_1").due_shard(), now, now + secs(1), 10).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.trace).collect::<Vec<_>>(), [trace]);
 }

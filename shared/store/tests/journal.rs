@@ -112,14 +112,14 @@ async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Out
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_that_meets_another_one_is_tried_again_with_the_head_read_anew() {
+async fn a_journal_whose_beginning_meets_another_writer_is_begun_again() {
     let (simulation, events) = simulation((0, 0)).await;
     simulation.dynamodb.faults().next(Fault::Conflict, "TransactWriteItems", TABLE, 3);
     assert_eq!(sequences(&append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap()), [1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_whose_answer_was_lost_is_found_done() {
+async fn a_beginning_whose_answer_was_lost_is_found_done() {
     let (simulation, events) = simulation((0, 0)).await;
     simulation.dynamodb.faults().next(Fault::AnswerLost, "TransactWriteItems", TABLE, 1);
     let journalled = append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap();
@@ -133,6 +133,115 @@ async fn a_writer_that_never_gets_through_is_told_so() {
     simulation.dynamodb.faults().next(Fault::Conflict, "TransactWriteItems", TABLE, 1_000);
     let refused = append(&simulation, &events, vec![draft("rec_1", 1)]).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+}
+
+/// The SDK tries four times before it gives up.
+const GIVES_UP: u32 = 4;
+
+/// What a writer's first put, its marker and its move of the head have in their requests.
+const STEPS: [(&str, &str); 3] =
+    [("PutItem", "packed"), ("PutItem", "event_sequence"), ("UpdateItem", "afferent-events")];
+
+async fn told(events: &Events) -> Vec<(u64, String, u32)> {
+    let After::Events(all) = events.after(&user(), 0, 100).await.unwrap() else { panic!("nothing is missing") };
+    all.into_iter().map(|event| (event.sequence, event.record.to_string(), event.rev)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_dies_at_any_step_leaves_what_the_same_change_finishes() {
+    for (operation, about) in STEPS {
+        let (simulation, events) = simulation((0, 0)).await;
+        append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap();
+        // Two markers are written at once.
+        simulation.dynamodb.faults().next(Fault::Failed, operation, about, 2 * GIVES_UP);
+        let two = || vec![draft("rec_2", 1), draft("rec_3", 1)];
+        assert!(append(&simulation, &events, two()).await.is_err(), "{operation} {about}");
+        simulation.dynamodb.faults().clear();
+        let again = append(&simulation, &events, two()).await.unwrap();
+        assert_eq!(sequences(&again), [2, 3], "{operation} {about}");
+        let all = [(1, "rec_1"), (2, "rec_2"), (3, "rec_3")].map(|(number, record)| (number, record.to_owned(), 1));
+        assert_eq!(told(&events).await, all, "{operation} {about}");
+        assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 3);
+        for (record, number) in [("rec_2", 2), ("rec_3", 3)] {
+            let found = events.of_revision(&user(), &record.into(), 1).await.unwrap().unwrap();
+            assert_eq!(found.sequence, number, "{operation} {about}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_dies_at_any_step_leaves_what_another_change_finishes() {
+    for (operation, about) in STEPS {
+        let (simulation, events) = simulation((0, 0)).await;
+        append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap();
+        simulation.dynamodb.faults().next(Fault::Failed, operation, about, GIVES_UP);
+        append(&simulation, &events, vec![draft("rec_2", 1)]).await.unwrap_err();
+        simulation.dynamodb.faults().clear();
+        let there = told(&events).await.len() as u64;
+        assert_eq!(there, if about == "packed" { 1 } else { 2 }, "the text is put first");
+        // A later revision of the same record, and then the change itself, late.
+        let other = append(&simulation, &events, vec![draft("rec_2", 2)]).await.unwrap();
+        assert_eq!(sequences(&other), [there + 1], "{operation} {about}");
+        assert_eq!(events.head(&user()).await.unwrap().unwrap().last, there + 1);
+        let late = append(&simulation, &events, vec![draft("rec_2", 1)]).await.unwrap();
+        let expected: &[u64] = if there == 2 { &[2] } else { &[] };
+        assert_eq!(sequences(&late), expected, "{operation} {about}: found, or older than the journal");
+        assert_eq!(told(&events).await.len() as u64, there + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_put_whose_answer_was_lost_is_the_writers_own() {
+    for (operation, about) in STEPS {
+        let (simulation, events) = simulation((0, 0)).await;
+        append(&simulation, &events, vec![draft("rec_1", 1)]).await.unwrap();
+        simulation.dynamodb.faults().next(Fault::AnswerLost, operation, about, 1);
+        let journalled = append(&simulation, &events, vec![draft("rec_2", 1), draft("rec_3", 1)]).await.unwrap();
+        assert_eq!(sequences(&journalled), [2, 3]);
+        assert!(journalled.iter().all(|one| one.fresh), "{operation} {about}");
+        assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_writers_of_a_journal_with_faults_of_every_kind_leave_one_event_of_each_change_in_a_row() {
+    let (simulation, events) = simulation((1, 30)).await;
+    append(&simulation, &events, vec![draft("rec_first", 1)]).await.unwrap();
+    let dice = || simulation.dice.clone();
+    for (fault, operation) in [
+        (Fault::AnswerLost, "PutItem"),
+        (Fault::Failed, "PutItem"),
+        (Fault::Conflict, "PutItem"),
+        (Fault::AnswerLost, "UpdateItem"),
+        (Fault::Failed, "UpdateItem"),
+    ] {
+        simulation.dynamodb.faults().sometimes(fault, operation, TABLE, 120, dice());
+    }
+    let writers = (0..8).map(|writer| {
+        let (simulation, events) = (&simulation, &events);
+        async move {
+            // Two writers bring each change, and come again until it is journalled.
+            for round in 0..6 {
+                let drafts = [0, 1].map(|part| draft(&format!("rec_{}_{round}_{part}", writer / 2), 1));
+                while append(simulation, events, drafts.to_vec()).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    });
+    futures_join(writers).await;
+    simulation.dynamodb.faults().clear();
+    append(&simulation, &events, vec![draft("rec_last", 1)]).await.unwrap();
+    let all = told(&events).await;
+    let numbers: Vec<u64> = all.iter().map(|(number, ..)| *number).collect();
+    assert_eq!(numbers, (1..=50).collect::<Vec<_>>(), "four pairs, six rounds, two changes, the first and the last");
+    let records: BTreeSet<&String> = all.iter().map(|(_, record, _)| record).collect();
+    assert_eq!(records.len(), 50);
+    assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 50);
+    for (number, record, rev) in &all {
+        let marker = events.of_revision(&user(), &record.as_str().into(), *rev).await.unwrap().unwrap();
+        assert_eq!((marker.sequence, marker.rev), (*number, *rev));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,6 +258,26 @@ async fn a_consumer_gets_all_after_a_number_or_is_told_the_oldest_that_is_kept()
     simulation.dynamodb.sweep().unwrap();
     assert_eq!(events.after(&user(), 2, 10).await.unwrap(), After::Gone { oldest: 6 });
     assert_eq!(events.head(&user()).await.unwrap().unwrap().last, 6, "the head has no TTL");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_at_the_end_of_a_journal_is_never_told_that_what_is_being_appended_is_gone() {
+    let (simulation, events) = simulation((1, 30)).await;
+    let writer = async {
+        for record in 0..60 {
+            append(&simulation, &events, vec![draft(&format!("rec_{record}"), 1)]).await.unwrap();
+        }
+    };
+    let consumer = async {
+        let mut last = 0;
+        while last < 60 {
+            match events.after(&user(), last, 100).await.unwrap() {
+                After::Events(found) => last = found.last().map_or(last, |event| event.sequence),
+                After::Gone { oldest } => panic!("{oldest} is said to be the oldest, after {last}"),
+            }
+        }
+    };
+    tokio::join!(writer, consumer);
 }
 
 #[tokio::test(start_paused = true)]

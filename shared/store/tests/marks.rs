@@ -20,7 +20,7 @@ async fn a_mark_that_takes_the_lease_is_due_when_that_ends_and_changes_nothing_u
     let entry = |id: &str| Entry { cause: Cause::Notification(NotificationId::from(id)), received: now, window: None };
     let [first, other] = ["pul_1", "pul_2"].map(PullId::from);
     let take = async |id: &str, pull: &PullId, now| {
-        connections.mark_and_lease(&con, SERVICE, &entry(id), pull, (now, until)).await.unwrap()
+        connections.mark_and_lease(&con, SERVICE, &entry(id), None, pull, (now, until)).await.unwrap()
     };
     let mark = take("ntf_1", &first, now).await.unwrap();
     assert_eq!((mark.entries, mark.count), (vec![entry("ntf_1")], 1));

@@ -37,11 +37,9 @@ fn list<T>(
     read: impl Fn(&Row<'_>, &mut Vec<Problem>) -> Result<T, Problem>,
 ) -> Rows<T> {
     let mut problems = Vec::new();
-    let rows = match Row::of(body.json(), "") {
-        Ok(body) => body.rows(name, &mut problems),
-        Err(_) => Vec::new(),
-    };
-    let rows = rows
+    let Ok(body) = Row::of(body.json(), "") else { return Rows { rows: Vec::new(), problems } };
+    let rows = body
+        .rows(name, &mut problems)
         .iter()
         .filter_map(|row| match read(row, &mut problems) {
             Ok(row) => Some(row),
@@ -51,18 +49,23 @@ fn list<T>(
             }
         })
         .collect();
+    problems.extend(body.misread());
     Rows { rows, problems }
 }
 
 /// The members of the object `name` of a row that are not `null`; empty if it is missing or `[]`.
-fn object(row: &Row<'_>, name: &str) -> BTreeMap<String, Json> {
+fn object(row: &Row<'_>, name: &'static str) -> BTreeMap<String, Json> {
     match row.json(name) {
         Some(Json::Object(members)) => members
             .iter()
             .filter(|(_, member)| **member != Json::Null)
             .map(|(name, member)| (name.clone(), member.clone()))
             .collect(),
-        _ => BTreeMap::new(),
+        Some(other) => {
+            row.note(name, other);
+            BTreeMap::new()
+        }
+        None => BTreeMap::new(),
     }
 }
 

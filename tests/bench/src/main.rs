@@ -12,7 +12,12 @@ mod report;
 use std::path::PathBuf;
 
 use afferent_local::{Options, Stack};
+use mimalloc::MiMalloc;
 use report::Report;
+
+/// As in the program `api`, whose handler is measured in this process; the other functions are measured as they are built.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The functions, as their programs are called.
 const FUNCTIONS: [&str; 6] = ["ingest", "fetcher", "fanout", "dispatcher", "keeper", "api"];

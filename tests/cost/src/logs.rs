@@ -9,20 +9,23 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// What CloudWatch adds to each event.
-pub(crate) const EVENT: u64 = 26;
+pub const EVENT: u64 = 26;
 
 /// The bytes of our own lines so far.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<AtomicU64>);
+pub struct Lines(Arc<AtomicU64>);
 
 impl Lines {
-    pub(crate) fn bytes(&self) -> u64 {
+    /// How many.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Begins to count what the functions log.
-pub(crate) fn count() -> Lines {
+/// Begins to count what the functions log. To be called once in a process.
+#[must_use]
+pub fn count() -> Lines {
     let lines = Lines::default();
     let log = tracing_subscriber::fmt().with_target(false).without_time().with_max_level(LevelFilter::INFO);
     log.json().with_writer(lines.clone()).init();

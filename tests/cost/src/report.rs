@@ -1,140 +1,269 @@
-//! The tables: units, and what they cost.
+//! The tables, and whether the aims are kept.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use afferent_local::Use;
 
-use crate::CPU_MS;
-use crate::prices::{
-    DATE, GB_SECOND, INVOCATIONS, LOG_GB, MONTH_S, POLL_S, POLLERS, READ_UNITS, SECRET_MONTH, SECRET_REQUESTS,
-    SQS_FAIR, SQS_REQUESTS, WRITE_UNITS,
-};
-use crate::workload::Used;
+use crate::Error;
+use crate::fixed::{Monthly, base, watching};
+use crate::prices::{DATE, MONTH_DAYS, MONTH_S, VENDORS};
+use crate::units::{Kind, MILLION, Units, Used, short};
 
-/// What each function has, in GB (`infra/template.yaml`).
-const MEMORY_GB: f64 = 0.25;
+/// Dollars for a million notifications, each of which brings one record, its event and one delivery: one at a time.
+const AIM_ONE: f64 = 22.0;
+/// The same in full batches.
+const AIM_FULL: f64 = 15.0;
+/// Dollars for a month at rest.
+const AIM_IDLE: f64 = 3.0;
+/// How many times dearer the cheapest hosted vendor is.
+const AIM_VENDOR: f64 = 20.0;
+/// How far the units of a notification may be apart whatever the number of people.
+const AIM_EQUAL: f64 = 0.05;
 
-/// Queues with a poller: pulls, backfill, deliveries.
-const QUEUES: f64 = 3.0;
+/// People and notifications of a day, for the comparison with vendors.
+const USERS: f64 = 1_000.0;
+const A_DAY: f64 = 20.0;
 
-/// The queue whose messages have a group: a fair queue.
-const FAIR: &str = "deliveries";
+/// Five minutes' polls of a day.
+const POLLS: f64 = 288.0;
+/// Calls of a day under an allowance of 120 a minute.
+const CALLS_A_DAY: f64 = 120.0 * 60.0 * 24.0;
 
-/// Secrets of a stack: the application, two sealing keys, the callback URL.
-const SECRETS: f64 = 4.0;
-
-const MILLION: f64 = 1e6;
-
-/// A line of the table: what, how many of it, in which unit, and dollars.
-struct Line {
-    what: String,
-    units: f64,
-    unit: &'static str,
-    dollars: f64,
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    text: String,
+    missed: Vec<String>,
 }
-
-#[derive(Default)]
-pub(crate) struct Report(Vec<(String, Vec<Line>, Vec<String>)>);
 
 impl Report {
-    /// A workload: units of each notification, dollars of a million.
-    pub(crate) fn add(&mut self, name: &str, used: &Used) {
-        let each = |units: f64| units / used.notifications as f64;
-        let lines = lines(used, &each, MILLION);
-        let calls = each(used.calls as f64);
-        let name = format!("{name}: {calls:.2} calls, {:.2} deliveries each", each(used.delivered as f64));
-        self.0.push((name, lines, uses(used, &each)));
-    }
-
-    /// What something more costs: the difference of two workloads, by `more` of it in each notification.
-    pub(crate) fn further(&mut self, name: &str, one: &Used, other: &Used, more: f64) {
-        let each = |used: &Used| {
-            let count = used.notifications as f64;
-            lines(used, &|units| units / count, MILLION)
-        };
-        let (before, after) = (each(one), each(other));
-        let added = after.into_iter().map(|line| {
-            let was = before.iter().find(|was| was.what == line.what);
-            let (units, dollars) = was.map_or((0.0, 0.0), |was| (was.units, was.dollars));
-            Line { units: (line.units - units) / more, dollars: (line.dollars - dollars) / more, ..line }
-        });
-        let added = added.filter(|line| line.dollars.abs() >= 0.0005).collect();
-        self.0.push((name.to_owned(), added, Vec::new()));
-    }
-
-    /// A stack at rest: units and dollars of a month.
-    pub(crate) fn idle(&mut self, used: &Used) {
-        let months = MONTH_S / used.span.as_secs_f64();
-        let mut lines = lines(used, &|units| units * months, 1.0);
-        let polls = QUEUES * POLLERS * MONTH_S / POLL_S;
-        lines.push(Line {
-            what: "SQS polls".into(),
-            units: polls,
-            unit: "requests",
-            dollars: polls * SQS_REQUESTS / MILLION,
-        });
-        lines.push(Line { what: "secrets".into(), units: SECRETS, unit: "secrets", dollars: SECRETS * SECRET_MONTH });
-        self.0.push(("a stack at rest, a month".to_owned(), lines, Vec::new()));
-    }
-
-    #[expect(clippy::print_stdout, reason = "the table is this program's purpose")]
-    pub(crate) fn print(&self) {
-        println!(
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut report = Self::default();
+        report.say(&format!(
             "Prices of {DATE}, us-east-1, on demand, without free tiers. Units of one notification, dollars of a million."
-        );
-        for (name, lines, uses) in &self.0 {
-            println!("\n{name}");
-            for line in lines {
-                println!("  {:<34} {:>14.3} {:<10} {:>9.3} $", line.what, line.units, line.unit, line.dollars);
+        ));
+        report
+    }
+
+    /// What was said since this was last asked.
+    #[must_use]
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
+    /// The aims that are not reached.
+    #[must_use]
+    pub fn missed(&self) -> &[String] {
+        &self.missed
+    }
+
+    fn say(&mut self, line: &str) {
+        // Writing to a text does not fail.
+        let _ = writeln!(self.text, "{line}");
+    }
+
+    fn line(&mut self, what: &str, amount: f64, unit: &str, dollars: f64) {
+        self.say(&format!("  {what:<40} {amount:>14.3} {unit:<10} {dollars:>9.3} $"));
+    }
+
+    /// An aim: whether `value` is at most `most`.
+    fn aim(&mut self, what: &str, value: f64, most: f64, unit: &str) {
+        let kept = value <= most;
+        let said = format!("{what}: {value:.2}{unit}, at most {most:.2}{unit}");
+        self.say(&format!("  {said}: {}", if kept { "kept" } else { "NOT KEPT" }));
+        if !kept {
+            self.missed.push(said);
+        }
+    }
+
+    fn units(&mut self, units: &Units, times: f64) {
+        for ((kind, what), amount) in &units.0 {
+            if (amount * kind.price() * times).abs() >= 0.0005 {
+                let comma = if what.is_empty() { "" } else { ", " };
+                self.line(
+                    &format!("{}{comma}{what}", kind.name()),
+                    *amount,
+                    kind.unit(),
+                    amount * kind.price() * times,
+                );
             }
-            let sum: f64 = lines.iter().map(|line| line.dollars).sum();
-            println!("  {:<34} {:>14} {:<10} {sum:>9.3} $", "together", "", "");
-            uses.iter().for_each(|line| println!("    {line}"));
+        }
+        self.line("together", 0.0, "", units.dollars() * times);
+    }
+
+    /// A workload: units of each notification, dollars of a million; and DynamoDB's units by the requests that used them.
+    pub fn workload(&mut self, name: &str, used: &Used) {
+        self.say(&format!("\n{name}: {:.2} calls, {:.2} deliveries each", used.calls, used.delivered));
+        self.units(&used.units, MILLION);
+        let sums = [
+            ("writes", vec![Kind::Writes]),
+            ("reads", vec![Kind::Reads]),
+            ("SQS", vec![Kind::Queue, Kind::FairQueue]),
+            ("Lambda", vec![Kind::Invocations, Kind::Time]),
+            ("logs", vec![Kind::Log]),
+            ("metrics", vec![Kind::Metrics]),
+        ];
+        let sums = sums.map(|(name, kinds)| {
+            format!("{name} {:.2} $", used.units.only(|kind, _| kinds.contains(&kind)).dollars() * MILLION)
+        });
+        self.say(&format!("  of that: {}", sums.join(", ")));
+        for (Use { table, request, part }, units) in &used.uses {
+            if units.abs() >= 0.005 {
+                self.say(&format!("    {units:>7.2}  {} {request}, {part}", short(table)));
+            }
         }
     }
-}
 
-/// DynamoDB's units by the requests that used them.
-fn uses(used: &Used, each: &dyn Fn(f64) -> f64) -> Vec<String> {
-    let units = used.bill.uses.iter().map(|(what, units)| (what, each(*units)));
-    let units = units.filter(|(_, units)| units.abs() >= 0.005);
-    units
-        .map(|(Use { table, request, part }, units)| format!("{units:>7.2}  {} {request}, {part}", short(table)))
-        .collect()
-}
+    /// The two measures of a million notifications.
+    pub fn aims(&mut self, one: &Used, full: &Used) {
+        self.say("\nA million notifications, each of which brings one record, its event and one delivery");
+        self.aim("one at a time", one.units.dollars() * MILLION, AIM_ONE, " $");
+        self.aim("in full batches", full.units.dollars() * MILLION, AIM_FULL, " $");
+    }
 
-/// The name of a table or function without that of its stack.
-fn short(name: &str) -> &str {
-    name.split_once('-').map_or(name, |(_, name)| name)
-}
+    /// What more of something costs: the difference of two workloads by `more` of it in each notification.
+    pub fn further(&mut self, name: &str, with: &Used, without: &Used, more: f64, which: impl Fn(Kind, &str) -> bool) {
+        self.say(&format!("\n{name}"));
+        let added = with.units.clone().less(&without.units).times(1.0 / more);
+        self.units(&added.only(which), MILLION);
+    }
 
-fn lines(used: &Used, scale: &dyn Fn(f64) -> f64, times: f64) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut line = |what: String, units: f64, unit: &'static str, price: f64| {
-        let units = scale(units);
-        if units.abs() > 1e-9 {
-            lines.push(Line { what, units, unit, dollars: units * price * times });
+    /// Whether a notification uses the same however many people there are.
+    pub fn equal(&mut self, sizes: &[(usize, Used)]) {
+        self.say("\nUnits of a notification by the number of people");
+        let Some((_, first)) = sizes.first() else { return };
+        for kind in [
+            Kind::Writes,
+            Kind::Reads,
+            Kind::Queue,
+            Kind::FairQueue,
+            Kind::Invocations,
+            Kind::Time,
+            Kind::Log,
+            Kind::Metrics,
+        ] {
+            let amounts: Vec<f64> = sizes.iter().map(|(_, used)| used.units.all(kind)).collect();
+            let apart = amounts.iter().map(|amount| (amount / first.units.all(kind) - 1.0).abs()).fold(0.0, f64::max);
+            let of = |((people, _), amount): (&(usize, Used), &f64)| format!("{amount:.3} ({people})");
+            let amounts: Vec<String> = sizes.iter().zip(&amounts).map(of).collect();
+            let fair = if kind == Kind::FairQueue { ", in groups" } else { "" };
+            self.say(&format!("  {}{fair}, {}: {}", kind.name(), kind.unit(), amounts.join(", ")));
+            self.aim("    apart", 100.0 * apart, 100.0 * AIM_EQUAL, " %");
         }
-    };
-    let merged = |of: &BTreeMap<String, f64>| {
-        of.iter().map(|(table, units)| (short(table).to_owned(), *units)).collect::<Vec<_>>()
-    };
-    for (table, units) in merged(&used.bill.writes) {
-        line(format!("DynamoDB writes, {table}"), units, "WRU", WRITE_UNITS / MILLION);
     }
-    for (table, units) in merged(&used.bill.reads) {
-        line(format!("DynamoDB reads, {table}"), units, "RRU", READ_UNITS / MILLION);
+
+    /// A stack at rest for a month, and beside others with notifications.
+    ///
+    /// # Errors
+    /// The template cannot be read.
+    pub fn months(&mut self, rest: &Used, one: &Used, metrics: usize) -> Result<(), Error> {
+        self.say("\nA stack at rest, a month");
+        let keeper = rest.units.clone().times(MONTH_S / rest.span.as_secs_f64());
+        for ((kind, what), amount) in &keeper.0 {
+            if amount * kind.price() >= 0.0005 {
+                self.line(&format!("{}, {what}", kind.name()), *amount, kind.unit(), amount * kind.price());
+            }
+        }
+        let idle = keeper.dollars() + self.monthly(&base()?);
+        self.aim("together", idle, AIM_IDLE, " $");
+        self.say("\nNot in it, a month");
+        let watching = self.monthly(&watching(metrics)?);
+        self.line("together", 0.0, "", watching);
+
+        let notifications = USERS * A_DAY * MONTH_DAYS;
+        let bill = one.units.dollars() * notifications;
+        self.say(&format!(
+            "\n{USERS} users with {A_DAY} notifications a day, a month: {notifications:.0} notifications"
+        ));
+        self.line("this, one at a time", notifications, "", bill);
+        self.line("… and a stack at rest", 0.0, "", bill + idle);
+        self.line("… and metrics, alarms, a key, at most", 0.0, "", bill + idle + watching);
+        self.polling(one);
+        let mut cheapest = f64::INFINITY;
+        for vendor in VENDORS {
+            match vendor.user_month {
+                Some(user) => {
+                    let price = (user * USERS).max(vendor.least_month);
+                    cheapest = cheapest.min(price);
+                    self.say(&format!("  {}: {price:.2} $ ({})", vendor.name, vendor.source));
+                }
+                None => self.say(&format!("  {}: not known ({})", vendor.name, vendor.source)),
+            }
+        }
+        self.aim("with a stack at rest, of the cheapest", bill + idle, cheapest / AIM_VENDOR, " $");
+        self.say(&format!(
+            "  that is 1/{:.0}; with metrics, alarms and a key 1/{:.0}",
+            cheapest / (bill + idle),
+            cheapest / (bill + idle + watching)
+        ));
+        Ok(())
     }
-    for (operation, requests) in &used.bill.queues {
-        let fair = if operation.ends_with(FAIR) { SQS_FAIR } else { 0.0 };
-        line(format!("SQS {operation}"), *requests as f64, "requests", (SQS_REQUESTS + fair) / MILLION);
+
+    /// What a call that brings nothing costs at least: its slot, the mark and its lease, and the time of the call.
+    fn polling(&mut self, one: &Used) {
+        let call = one.units.only(|kind, what| {
+            matches!(
+                (kind, what),
+                (Kind::Writes | Kind::Reads, "connections") | (Kind::Invocations | Kind::Time, "fetcher")
+            )
+        });
+        for services in [1.0, 3.0] {
+            let calls = services * POLLS * MONTH_DAYS * USERS;
+            self.line(&format!("polling {services} services every 5 minutes"), calls, "calls", calls * call.dollars());
+            let people = CALLS_A_DAY / POLLS / services;
+            self.say(&format!("    (120 calls a minute are enough for {people:.0} people)"));
+        }
     }
-    for (function, (count, time)) in &used.bill.invocations {
-        let seconds = time.as_secs_f64() + *count as f64 * CPU_MS / 1_000.0;
-        line(format!("Lambda requests, {}", short(function)), *count as f64, "requests", INVOCATIONS / MILLION);
-        line(format!("Lambda time, {}", short(function)), seconds * MEMORY_GB, "GB-s", GB_SECOND);
+
+    fn monthly(&mut self, all: &[Monthly]) -> f64 {
+        for one in all {
+            self.line(&one.what, one.count, "", one.dollars());
+        }
+        all.iter().map(Monthly::dollars).sum()
     }
-    line("logs".to_owned(), used.log_bytes as f64, "bytes", LOG_GB / 1e9);
-    line("Secrets Manager".to_owned(), used.bill.secrets as f64, "requests", SECRET_REQUESTS / 10_000.0);
-    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(writes: f64) -> Used {
+        Used { units: Units([((Kind::Writes, "events".to_owned()), writes)].into()), ..Used::default() }
+    }
+
+    #[test]
+    fn an_aim_that_is_missed_is_said_and_one_that_is_kept_is_not_counted_against() {
+        let mut report = Report::new();
+        report.aims(&used(10.0), &used(40.0));
+        let text = report.take();
+        assert_eq!(report.missed().len(), 1, "{text}");
+        assert!(report.missed()[0].starts_with("in full batches: 25.00 $"), "{:?}", report.missed());
+        assert!(text.contains("one at a time: 6.25 $, at most 22.00 $: kept"));
+    }
+
+    #[test]
+    fn units_of_many_people_may_be_five_percent_apart_and_no_more() {
+        let missed = |other: f64| {
+            let mut report = Report::new();
+            let whole = |writes: f64| {
+                let kinds = [
+                    Kind::Reads,
+                    Kind::Queue,
+                    Kind::FairQueue,
+                    Kind::Invocations,
+                    Kind::Time,
+                    Kind::Log,
+                    Kind::Metrics,
+                ];
+                let mut units = used(writes);
+                units.units.0.extend(kinds.map(|kind| ((kind, String::new()), 1.0)));
+                units
+            };
+            report.equal(&[(1_000, whole(20.0)), (50_000, whole(other))]);
+            report.missed().len()
+        };
+        assert_eq!([20.9, 19.1, 21.1, 18.9].map(missed), [0, 0, 1, 1]);
+    }
 }

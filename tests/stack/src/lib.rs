@@ -1,12 +1,14 @@
 //! The whole pipeline in one process under virtual time: the six functions, AWS, a simulated Withings with the
 //! sample person, and a receiver that verifies what it gets.
 
+pub mod fleet;
 pub mod history;
 pub mod line;
 pub mod load;
 pub mod schemas;
 pub mod town;
 pub mod truth;
+pub mod world;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -24,6 +24,7 @@ mod server;
 mod services;
 mod settings;
 mod simulator;
+mod snapshot;
 mod state;
 mod subscriptions;
 mod tokens;
@@ -44,6 +45,7 @@ pub use settings::{
     MissingScope, Pages, Settings,
 };
 pub use simulator::Simulator;
+pub use snapshot::Snapshot;
 pub use state::{ControlError, NewUser, Notify, State, User};
 pub use subscriptions::Subscription;
 pub use tokens::TokenPair;

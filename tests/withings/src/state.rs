@@ -50,7 +50,7 @@ pub struct NewUser {
 }
 
 /// One Withings user and everything known about them.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct User {
     /// `userid`.
     pub userid: Userid,
@@ -79,7 +79,7 @@ pub struct User {
 }
 
 /// All users.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// By `userid`.
     pub users: BTreeMap<Userid, User>,

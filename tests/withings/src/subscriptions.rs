@@ -2,13 +2,13 @@
 
 use afferent_domain::clock::Timestamp;
 use http::Uri;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Userid;
 use crate::settings::CallbackRules;
 
 /// One subscription: one category of one user (or, for category 53, of the application) to one URL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// The application.
     pub client_id: String,
@@ -37,6 +37,11 @@ impl Subscription {
 pub(crate) struct Subscriptions(Vec<Subscription>);
 
 impl Subscriptions {
+    /// These, in this order.
+    pub(crate) fn of(all: Vec<Subscription>) -> Self {
+        Self(all)
+    }
+
     /// Adds one; an equal one only gets the new comment.
     pub(crate) fn add(
         &mut self,

@@ -5,12 +5,12 @@
 //! first. All links of one user to one application share a chain of generations (inferred from
 //! reports that two links collide).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use afferent_domain::clock::{Dice, Timestamp};
 use ring::digest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Userid;
 
@@ -46,7 +46,7 @@ pub struct TokenPair {
 }
 
 /// Who a call is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Caller {
     pub(crate) client_id: String,
     pub(crate) userid: Userid,
@@ -59,7 +59,7 @@ impl Caller {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Token {
     caller: Caller,
     generation: u64,
@@ -68,19 +68,19 @@ struct Token {
     used: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Code {
     caller: Caller,
     redirect_uri: Option<String>,
     dies: Timestamp,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tokens {
-    access: HashMap<String, Token>,
-    refresh: HashMap<String, Token>,
-    codes: HashMap<String, Code>,
-    nonces: HashMap<String, (String, Timestamp)>,
+    access: BTreeMap<String, Token>,
+    refresh: BTreeMap<String, Token>,
+    codes: BTreeMap<String, Code>,
+    nonces: BTreeMap<String, (String, Timestamp)>,
     drawn: u64,
 }
 

@@ -7,12 +7,14 @@ use afferent_domain::connection::State;
 use afferent_domain::exact::Json;
 use afferent_domain::id::{ConnectionId, UserId};
 use afferent_domain::secret::Secret;
-use afferent_gate::{CALL, CallError, Consent};
+use afferent_gate::{CALL, CallError, ConnectError, Consent};
+use afferent_store::StoreError;
 use afferent_store::connections::Connection;
 use afferent_withings::{Class, Request, user};
 
+use super::visit::EXCHANGE;
 use super::{Connected, Consents, FOLLOW_UP, Scopes};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 /// How long a request about a device may take, of the function's 15 s.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -54,7 +56,7 @@ impl From<CallError> for DeviceError {
 
 impl From<DeviceError> for Problem {
     fn from(error: DeviceError) -> Self {
-        let provider = |detail: &str| Self::Provider { kind: "provider-error", detail: detail.to_owned() };
+        let provider = |detail: &str| Self::Provider { kind: Kind::ProviderError, detail: detail.to_owned() };
         let error = match error {
             DeviceError::Call(CallError::Store(error)) => return error.into(),
             DeviceError::Call(error) => error,
@@ -67,7 +69,7 @@ impl From<DeviceError> for Problem {
         };
         tracing::warn!(%error, "a request about a device was not done");
         let reauthorise =
-            || Self::conflict("reauthorise", "the connection's tokens are dead: the person must connect again");
+            || Self::conflict(Kind::Reauthorise, "the connection's tokens are dead: the person must connect again");
         let class = match &error {
             CallError::Reauthorise => return reauthorise(),
             CallError::Spent(_) => return Self::Limited { what: " to Withings are waiting", seconds: 60 },
@@ -79,12 +81,12 @@ impl From<DeviceError> for Problem {
         match class {
             Class::Unauthorized | Class::InvalidRefreshToken | Class::InvalidCode => reauthorise(),
             Class::Scope => {
-                Self::conflict("not-allowed", "the person's consent, or the application's plan, does not allow this")
+                Self::conflict(Kind::NotAllowed, "the person's consent, or the application's plan, does not allow this")
             }
             Class::Invalid => {
                 let detail = "Withings does not take this: the device is not known to it, not this application's, or linked \
                               already; or the application's contract does not have it";
-                Self::conflict("device-refused", detail)
+                Self::conflict(Kind::DeviceRefused, detail)
             }
             Class::TooManyRequests { wait } | Class::SameArguments { wait } => {
                 Self::Limited { what: " to Withings", seconds: wait.as_secs().max(1) }
@@ -112,9 +114,10 @@ impl Consents {
         }
         all.retain(|connection| connection.state == State::Connected);
         match all.len() {
-            0 => {
-                Err(Problem::conflict("not-connected", "the user has no connection that lives: send the person a link"))
-            }
+            0 => Err(Problem::conflict(
+                Kind::NotConnected,
+                "the user has no connection that lives: send the person a link",
+            )),
             1 => Ok(all.remove(0)),
             _ => Err(Problem::field("connection", "there: the user has several, and one of them is meant")),
         }
@@ -158,6 +161,8 @@ impl Consents {
         activation: &Activation,
         called_at: &str,
     ) -> Result<Connected, Problem> {
+        // Before anything is made: who is being erased must not get an account, and a consent that the erasure does not know.
+        self.unless_erasing(reference).await?;
         let ready = self.ready().await?;
         let until = self.rim.clock.now() + CALL + TURN;
         let nonce = ready.gate.nonce(Lane::OnDemand, until).await.map_err(DeviceError::Call)?;
@@ -183,7 +188,7 @@ impl Consents {
             DeviceError::HalfDone
         };
         let code = code_of(answer.json()).ok_or_else(|| half(&"the answer has no code"))?;
-        let exchanged = ready.gate.exchange(&code, &self.redirect_uri(called_at), super::EXCHANGE, until).await;
+        let exchanged = ready.gate.exchange(&code, &self.redirect_uri(called_at), EXCHANGE, until).await;
         let token = exchanged.map_err(|error| half(&error))?;
         let consent = Consent {
             reference: reference.to_owned(),
@@ -195,9 +200,17 @@ impl Consents {
             tz: Some(activation.timezone.clone()),
             alone: self.alone(),
         };
-        let connected = self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await;
-        let Connection { user, id, .. } = connected.map_err(|error| half(&error))?;
-        Ok(Connected { user, connection: id })
+        let refused = match self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await {
+            Ok(Connection { user, id, .. }) => return Ok(Connected { user, connection: id }),
+            Err(error) => error,
+        };
+        if matches!(refused, ConnectError::Taken | ConnectError::Store(StoreError::Erasing)) {
+            self.let_go(ready, &consent).await.map_err(|error| half(&error))?;
+        }
+        match refused {
+            ConnectError::Store(error @ StoreError::Erasing) => Err(error.into()),
+            error => Err(half(&error).into()),
+        }
     }
 }
 

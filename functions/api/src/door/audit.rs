@@ -10,6 +10,7 @@ use axum::response::Response;
 use lambda_http::RequestExt as _;
 
 use super::Caller;
+use super::aside::Made;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -18,9 +19,10 @@ const LONGEST_ID: usize = 100;
 
 /// Notes the request, does it, and notes how it ended. Without the first note it is not done.
 pub(super) async fn noted(app: &App, caller: &Caller, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let entry = entry(app, caller, &mut request).await;
+    let mut entry = entry(app, caller, &mut request).await;
     app.keys.begin_entry(&entry).await?;
     let answer = next.run(request).await;
+    entry.ids.extend(answer.extensions().get::<Made>().into_iter().flat_map(|made| made.0.clone()));
     // It is done, whatever becomes of the note: without an end, the entry says that nobody knows.
     if let Err(error) = app.keys.end_entry(&entry, answer.status().as_u16(), app.now()).await {
         tracing::error!(%error, entry = entry.id, "the end of an audit entry could not be written");

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use afferent_domain::grant::{Grants, Sight};
 use afferent_domain::id::{ConnectionId, EndpointId, KeyId, UserId};
+use afferent_registry::By;
 use afferent_store::connections::Connection;
 use axum::RequestPartsExt as _;
 use axum::extract::{FromRequestParts, Path};
@@ -148,6 +149,8 @@ impl FromRequestParts<Shared> for ConnectionReader {
 /// Owns the endpoint in the path.
 pub(crate) struct EndpointOwner {
     pub(crate) endpoint: EndpointId,
+    /// Whether this is the key of its owner, or one to everything: what the endpoint may see is not its owner's to decide.
+    pub(crate) by: By,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for EndpointOwner {
@@ -159,6 +162,7 @@ impl<S: Send + Sync> FromRequestParts<S> for EndpointOwner {
         let endpoint = EndpointId::parse(&text);
         let known = endpoint.clone().unwrap_or_else(|| EndpointId::from(""));
         seen(caller.grants.own_endpoint(&known), "write", "endpoint")?;
-        Ok(Self { endpoint: endpoint.ok_or(Problem::NotFound("endpoint"))? })
+        let by = if caller.grants.write() { By::Operator } else { By::Owner };
+        Ok(Self { endpoint: endpoint.ok_or(Problem::NotFound("endpoint"))?, by })
     }
 }

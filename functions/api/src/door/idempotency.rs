@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a POST that names itself is done once, and answered the same whenever it is made again.
 //!
 //! What it was answered with is kept for a day, sealed: an answer may hold the only sight of a secret. Failures of ours
-//! and refusals by how things stand are not kept, so that trying again means trying.
+//! and refusals by how things stand are not kept, so that trying again means trying; nor are answers that say themselves that
+//! something is still to be done.
 
 use afferent_domain::secret::Secret;
 use afferent_secrets::{Sealed, Seals};
@@ -14,8 +15,9 @@ use axum::response::Response;
 use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
+use super::aside::NotFinal;
 use super::{Caller, audit};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::state::App;
 
 const NAME: &str = "idempotency-key";
@@ -62,11 +64,11 @@ pub(super) async fn once(app: &App, caller: &Caller, request: Request, next: Nex
         Began::Other => return Err(Problem::OtherRequest),
         Began::Unkept => {
             let detail = "the request with this Idempotency-Key was done, and its answer was too long to be kept";
-            return Err(Problem::conflict("idempotency-answer-not-kept", detail));
+            return Err(Problem::conflict(Kind::AnswerNotKept, detail));
         }
         Began::UnderWay(until) => {
             let detail = format!("the request with this Idempotency-Key is being done, until {until} at the latest");
-            return Err(Problem::conflict("idempotency-under-way", detail));
+            return Err(Problem::conflict(Kind::KeyUnderWay, detail));
         }
     }
     let request = Request::from_parts(parts, Body::from(body));
@@ -114,8 +116,9 @@ fn owner(wanted: &Repeatable) -> String {
 /// Keeps an answer that is final, and gives it.
 async fn keep(app: &App, seals: &Seals, wanted: &Repeatable, answer: Response) -> Result<Response, Problem> {
     let status = answer.status();
+    let is_final = answer.extensions().get::<NotFinal>().is_none();
     // Of refusals, only what no later time can mend.
-    if !(status.is_success() || status == StatusCode::BAD_REQUEST) {
+    if !(is_final && (status.is_success() || status == StatusCode::BAD_REQUEST)) {
         app.keys.forget(wanted).await?;
         return Ok(answer);
     }

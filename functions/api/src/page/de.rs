@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "Sie können das jederzeit beenden: in Ihrem Withings-Konto oder bei denen, die Sie hierher geschickt haben.",
     proceed: "Weiter zu Withings",
     cancel: "Abbrechen",
+    moment_title: "Einen Moment",
+    moment: "Ihr Withings-Konto wird gerade verbunden. Diese Seite geht von selbst weiter.",
     connected_title: "Verbunden",
     connected: "Ihr Withings-Konto ist verbunden.",
     refused_title: "Nicht verbunden",

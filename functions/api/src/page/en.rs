@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "You can end this at any time: in your Withings account, or by asking those who sent you here.",
     proceed: "Continue to Withings",
     cancel: "Cancel",
+    moment_title: "One moment",
+    moment: "Your Withings account is being connected. This page goes on by itself.",
     connected_title: "Connected",
     connected: "Your Withings account is connected.",
     refused_title: "Not connected",

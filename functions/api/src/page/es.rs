@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "Puede ponerle fin en cualquier momento: en su cuenta de Withings o pidiéndolo a quienes le han enviado aquí.",
     proceed: "Continuar a Withings",
     cancel: "Cancelar",
+    moment_title: "Un momento",
+    moment: "Se está conectando su cuenta de Withings. Esta página continúa sola.",
     connected_title: "Conectada",
     connected: "Su cuenta de Withings está conectada.",
     refused_title: "No conectada",

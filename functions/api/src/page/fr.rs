@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "Vous pouvez y mettre fin à tout moment : dans votre compte Withings, ou en le demandant à ceux qui vous ont envoyé ici.",
     proceed: "Continuer vers Withings",
     cancel: "Annuler",
+    moment_title: "Un instant",
+    moment: "Votre compte Withings est en cours de connexion. Cette page continue d’elle-même.",
     connected_title: "Connecté",
     connected: "Votre compte Withings est connecté.",
     refused_title: "Non connecté",

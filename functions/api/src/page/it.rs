@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "Puoi interrompere in qualsiasi momento: nel tuo account Withings o chiedendolo a chi ti ha mandato qui.",
     proceed: "Continua su Withings",
     cancel: "Annulla",
+    moment_title: "Un attimo",
+    moment: "Il tuo account Withings viene collegato. Questa pagina prosegue da sola.",
     connected_title: "Collegato",
     connected: "Il tuo account Withings è collegato.",
     refused_title: "Non collegato",

@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "接続はいつでも終了できます。Withings アカウントで終了するか、案内元にご依頼ください。",
     proceed: "Withings に進む",
     cancel: "キャンセル",
+    moment_title: "お待ちください",
+    moment: "Withings アカウントを接続しています。このページは自動的に次へ進みます。",
     connected_title: "接続しました",
     connected: "Withings アカウントを接続しました。",
     refused_title: "接続されていません",

@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "U kunt dit op elk moment beëindigen: in uw Withings-account, of door het te vragen aan wie u hierheen heeft gestuurd.",
     proceed: "Verder naar Withings",
     cancel: "Annuleren",
+    moment_title: "Een ogenblik",
+    moment: "Uw Withings-account wordt gekoppeld. Deze pagina gaat vanzelf verder.",
     connected_title: "Gekoppeld",
     connected: "Uw Withings-account is gekoppeld.",
     refused_title: "Niet gekoppeld",

@@ -17,6 +17,8 @@ pub(super) const WORDS: Words = Words {
     ending: "Pode terminar a partilha em qualquer altura: na sua conta Withings ou pedindo a quem o trouxe até aqui.",
     proceed: "Continuar para a Withings",
     cancel: "Cancelar",
+    moment_title: "Só um momento",
+    moment: "A sua conta Withings está a ser ligada. Esta página continua sozinha.",
     connected_title: "Ligada",
     connected: "A sua conta Withings está ligada.",
     refused_title: "Não ligada",

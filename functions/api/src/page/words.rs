@@ -25,6 +25,9 @@ pub(super) struct Words {
     pub(super) ending: &'static str,
     pub(super) proceed: &'static str,
     pub(super) cancel: &'static str,
+    /// While a visit is under way.
+    pub(super) moment_title: &'static str,
+    pub(super) moment: &'static str,
     pub(super) connected_title: &'static str,
     pub(super) connected: &'static str,
     pub(super) refused_title: &'static str,
@@ -89,7 +92,7 @@ mod tests {
     fn no_language_lacks_a_text() {
         for language in Language::ALL {
             let texts = texts(Words::of(language));
-            assert_eq!(texts.len(), 26, "{language}");
+            assert_eq!(texts.len(), 28, "{language}");
             let blank: Vec<_> = texts.iter().filter(|(_, text)| text.trim().is_empty()).collect();
             assert!(blank.is_empty(), "{language}: {blank:?}");
             let different: BTreeSet<_> = texts.iter().map(|(_, text)| text).collect();

@@ -10,7 +10,7 @@ use afferent_store::connections::Connection;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::routes::put::Routes;
 use crate::state::App;
 
@@ -38,7 +38,7 @@ fn alive(connection: &Connection) -> Result<(), Problem> {
         State::Connected => Ok(()),
         state => {
             let detail = format!("the connection is {}: the person has to connect again first", state.name());
-            Err(Problem::conflict("not-connected", detail))
+            Err(Problem::conflict(Kind::NotConnected, detail))
         }
     }
 }

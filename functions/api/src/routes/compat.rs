@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{Answer, json, json_with, no_content};
-use crate::door::{EndpointOwner, Writer};
+use crate::door::{EndpointOwner, Writer, made};
 use crate::extract::{Body, MaybeBody};
 use crate::problem::Problem;
 use crate::routes::put::{Routes, put};
@@ -149,7 +149,8 @@ async fn compat_register(State(app): State<Shared>, _: Writer, Body(wish): Body<
     let members = members(Some(wish.url), Some(wish.filter_types), Some(wish.user_id), Some(wish.description));
     let new = New::from_json(&members).map_err(reworded)?;
     let (endpoint, _) = app.registry().await?.register(new).await.map_err(reworded)?;
-    json_with(StatusCode::CREATED, &CompatEndpoint::from(endpoint))
+    let shown = CompatEndpoint::from(endpoint);
+    Ok(made(json_with(StatusCode::CREATED, &shown)?, [("endpoint", shown.id)]))
 }
 
 /// Lists the endpoints, the oldest first.
@@ -182,6 +183,8 @@ async fn compat_show(State(app): State<Shared>, owner: EndpointOwner) -> Answer 
 }
 
 /// Changes an endpoint.
+///
+/// `filter_types` and `user_id` say what it may see: the key to one endpoint leaves them as they are (403).
 #[utoipa::path(
     patch,
     path = "/api/v1/webhooks/endpoints/{endpoint}",
@@ -194,7 +197,7 @@ async fn compat_show(State(app): State<Shared>, owner: EndpointOwner) -> Answer 
 async fn compat_change(State(app): State<Shared>, owner: EndpointOwner, Body(wish): Body<CompatChange>) -> Answer {
     let members = members(wish.url, wish.filter_types, wish.user_id, wish.description);
     let change = Change::from_json(&members).map_err(reworded)?;
-    let endpoint = app.registry().await?.change(&owner.endpoint, &change).await.map_err(reworded)?;
+    let endpoint = app.registry().await?.change(&owner.endpoint, &change, owner.by).await.map_err(reworded)?;
     json(&CompatEndpoint::from(endpoint))
 }
 

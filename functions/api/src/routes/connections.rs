@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, json};
 use crate::consent::{Wish as Consent, called_at};
-use crate::door::{Admin, ConnectionReader, Writer};
+use crate::door::{ConnectionReader, Reader, Writer, made};
 use crate::extract::{Body, Query, bad_cursor, limit, read_cursor, write_cursor};
 use crate::problem::Details;
 use crate::routes::put::{Routes, put};
@@ -131,10 +131,10 @@ struct Wish {
     path = "/v1/connections",
     tag = "Connecting",
     params(Wish),
-    security(("key" = ["admin"])),
+    security(("key" = ["read"])),
     responses((status = 200, description = "Connections, and the cursor of the next page.", body = Connections))
 )]
-async fn list_connections(State(app): State<Shared>, _: Admin, Query(wish): Query<Wish>) -> Answer {
+async fn list_connections(State(app): State<Shared>, _: Reader, Query(wish): Query<Wish>) -> Answer {
     let limit = limit(wish.limit, 25, 100)?;
     let after = |text: &str| ConnectionId::parse(&read_cursor(text)?).ok_or_else(bad_cursor);
     let after = wish.cursor.as_deref().map(after).transpose()?;
@@ -212,6 +212,7 @@ async fn authorize_connection(
     if let Some(url) = &new.return_url {
         wish::return_url(url, &caller.return_urls)?;
     }
+    let user = UserId::derive(&[&new.reference_id]).to_string();
     let wish = Consent {
         reference: new.reference_id,
         scopes,
@@ -221,5 +222,6 @@ async fn authorize_connection(
         demo: new.demo,
     };
     let invitation = app.consents.invite(&wish, &called_at(&headers)).await?;
-    json(&Invitation { authorize_url: invitation.url, expires: invitation.expires.to_string() })
+    let shown = Invitation { authorize_url: invitation.url, expires: invitation.expires.to_string() };
+    Ok(made(json(&shown)?, [("user", user)]))
 }

@@ -7,9 +7,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::commands::Nothing;
 use super::{Answer, json, json_with};
 use crate::door::EndpointOwner;
-use crate::extract::{Path, Query, limit};
+use crate::extract::{MaybeBody, Path, Query, limit};
 use crate::problem::Problem;
 use crate::routes::put::{Routes, put};
 use crate::state::Shared;
@@ -87,6 +88,7 @@ async fn show_delivery(
         ("endpoint" = String, Path, description = "The endpoint."),
         ("event" = String, Path, description = "The event that is delivered."),
     ),
+    request_body(content = Nothing, description = "May be left out."),
     security(("key" = ["endpoint"])),
     responses((status = 202, description = "The delivery, which is on its way.", body = shapes::Delivery))
 )]
@@ -94,6 +96,7 @@ async fn resend_delivery(
     State(app): State<Shared>,
     owner: EndpointOwner,
     Path((_, id)): Path<(String, String)>,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
 ) -> Answer {
     let (registry, event) = (app.registry().await?, event(&id)?);
     registry.resend(&event, &owner.endpoint).await?;
@@ -111,6 +114,7 @@ async fn resend_delivery(
         ("endpoint" = String, Path, description = "The endpoint."),
         ("event" = String, Path, description = "The event that is delivered."),
     ),
+    request_body(content = Nothing, description = "May be left out."),
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The delivery as it is now.", body = shapes::Delivery))
 )]
@@ -118,6 +122,7 @@ async fn cancel_delivery(
     State(app): State<Shared>,
     owner: EndpointOwner,
     Path((_, id)): Path<(String, String)>,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
 ) -> Answer {
     let (registry, event) = (app.registry().await?, event(&id)?);
     registry.cancel(&event, &owner.endpoint).await?;

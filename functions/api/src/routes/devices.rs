@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, json, no_content};
 use crate::consent::{Activation, called_at};
-use crate::door::Writer;
+use crate::door::{Writer, made};
 use crate::extract::{Body, Path, Query};
 use crate::problem::{Details, Problem};
 use crate::routes::put::{Routes, put};
@@ -121,7 +121,7 @@ struct Whose {
     responses(
         (status = 200, description = "The device is linked.", body = Linked),
         (status = 404, description = "There is no such user or connection.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "`not-connected`, `reauthorise`, `not-allowed`, or `device-refused`: Withings does not take it.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "`not-connected`, `reauthorise`, `not-allowed`, `erasing`, or `device-refused`: Withings does not take it.", body = Details, content_type = "application/problem+json"),
         (status = 502, description = "Withings could not be reached.", body = Details, content_type = "application/problem+json"),
     )
 )]
@@ -145,8 +145,10 @@ async fn link_device(
     }
     let reference = app.connections.user(&user).await?.ok_or(Problem::NotFound("user"))?.reference;
     let activation = account.checked()?;
-    let made = app.consents.activate(&reference, &new.mac, &activation, &called_at(&headers)).await?;
-    json(&Linked { mac: new.mac, user: made.user, connection: made.connection })
+    let connected = app.consents.activate(&reference, &new.mac, &activation, &called_at(&headers)).await?;
+    let connection = connected.connection.to_string();
+    let linked = Linked { mac: new.mac, user: connected.user, connection: connected.connection };
+    Ok(made(json(&linked)?, [("connection", connection)]))
 }
 
 /// Takes a device out of the Withings account of a user.

@@ -11,8 +11,9 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::commands::Nothing;
 use super::{Answer, json, json_with, no_content};
-use crate::door::{EndpointOwner, Writer};
+use crate::door::{EndpointOwner, Writer, made};
 use crate::extract::{MaybeBody, Query, Text, limit, read_pair, write_pair};
 use crate::problem::Problem;
 use crate::routes::put::{Routes, put};
@@ -82,7 +83,9 @@ impl Registered {
 )]
 async fn register_endpoint(State(app): State<Shared>, _: Writer, Text(body): Text) -> Answer {
     let new = New::from_json(&body)?;
-    json_with(StatusCode::CREATED, &Registered::new(app.registry().await?.register(new).await?))
+    let registered = Registered::new(app.registry().await?.register(new).await?);
+    let id = registered.endpoint.endpoint.to_string();
+    Ok(made(json_with(StatusCode::CREATED, &registered)?, [("endpoint", id)]))
 }
 
 #[derive(Serialize)]
@@ -125,7 +128,9 @@ async fn show_endpoint(State(app): State<Shared>, owner: EndpointOwner) -> Answe
 /// Changes what is named and leaves the rest.
 ///
 /// `null` takes `rate`, `headers`, `contact` and `description` away, and makes the others what they are when nothing is
-/// said. Nothing is changed if anything is not right.
+/// said. Nothing is changed if anything is not right. `users`, `types`, `payload` and `backfill` say what the endpoint may
+/// see: the key to one endpoint leaves them as they are (403), and leads neither to a queue nor away from one. A new address
+/// is sent only the headers that come with it.
 #[utoipa::path(
     patch,
     path = "/v1/endpoints/{endpoint}",
@@ -137,7 +142,7 @@ async fn show_endpoint(State(app): State<Shared>, owner: EndpointOwner) -> Answe
 )]
 async fn change_endpoint(State(app): State<Shared>, owner: EndpointOwner, Text(body): Text) -> Answer {
     let change = Change::from_json(&body)?;
-    json(&app.registry().await?.change(&owner.endpoint, &change).await?)
+    json(&app.registry().await?.change(&owner.endpoint, &change, owner.by).await?)
 }
 
 /// Deletes an endpoint with its secrets.
@@ -192,23 +197,30 @@ async fn test_endpoint(
 ) -> Answer {
     let event_type = wish.event_type.as_deref().unwrap_or("webhook.test");
     let event = app.registry().await?.send_test(&owner.endpoint, event_type).await?;
-    json_with(StatusCode::ACCEPTED, &TestSent { event: event.to_string() })
+    let sent = TestSent { event: event.to_string() };
+    Ok(made(json_with(StatusCode::ACCEPTED, &sent)?, [("event", sent.event)]))
 }
 
 /// Enables an endpoint.
 ///
 /// It begins anew, without its failures, and gets what happens from now on. What it missed is counted by two previews and
-/// does not come by itself: `recover` and `replay` bring it.
+/// does not come by itself: `recover` and `replay` bring it. With the key to one endpoint, what was disabled with a key to
+/// all of them (`operator`) stays so (403).
 #[utoipa::path(
     post,
     path = "/v1/endpoints/{endpoint}/enable",
     tag = "Endpoints",
     params(("endpoint" = String, Path, description = "The endpoint.")),
+    request_body(content = Nothing, description = "May be left out."),
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The endpoint, and what it missed.", body = shapes::EndpointEnabled))
 )]
-async fn enable_endpoint(State(app): State<Shared>, owner: EndpointOwner) -> Answer {
-    let enabled = app.registry().await?.enable(&owner.endpoint).await?;
+async fn enable_endpoint(
+    State(app): State<Shared>,
+    owner: EndpointOwner,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
+) -> Answer {
+    let enabled = app.registry().await?.enable(&owner.endpoint, owner.by).await?;
     let offer = enabled.offer.map(MissedEvents::new);
     json(&shapes::EnabledBody { endpoint: enabled.endpoint, offer })
 }
@@ -239,7 +251,7 @@ async fn disable_endpoint(
     owner: EndpointOwner,
     MaybeBody(wish): MaybeBody<DisableWish>,
 ) -> Answer {
-    json(&app.registry().await?.disable(&owner.endpoint, wish.note.as_deref()).await?)
+    json(&app.registry().await?.disable(&owner.endpoint, wish.note.as_deref(), owner.by).await?)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::commands::Nothing;
 use super::{Answer, json, json_with};
-use crate::door::Writer;
+use crate::door::{Writer, made};
 use crate::extract::{MaybeBody, Path, Query};
 use crate::problem::Problem;
 use crate::routes::put::{Routes, put};
@@ -27,11 +27,14 @@ const LISTED: u16 = 25;
 const MOST: u16 = 100;
 
 /// What no erasure reaches, and why that is no loss of it.
-const STAYS: [&str; 5] = [
+const STAYS: [&str; 8] = [
     "notifications that a pull had satisfied: no index finds them by person. They hold Withings' userid, a category and a time span, no measurement. They are deleted by notifications_until",
     "of each notification that Withings sends for the person afterwards, until the account is connected again, that it came, without its text and whom it named, deleted 90 days later; and, so that they are known, the accounts that this receipt names",
-    "the ids of records and events in markers of the journal, deleted within 90 days, and the highest number of the journal, so that no number is given twice",
-    "the ids of the user and of connections in the audit log, in stored answers to repeated requests and in endpoints that were made for this user",
+    "the ids of records and events in markers of the journal, deleted when an event of their time is (EventsRetentionDays), and the highest number of the journal, so that no number is given twice",
+    "the ids of the user and of connections in the audit log and in endpoints that were made for this user; these and the reference in stored answers to repeated requests, which are sealed and deleted within 24 hours",
+    "notifications as Withings sent them, in messages on the queue that nobody has read yet (4 days at most) and in its dead-letter queue (14 days)",
+    "the ids of the user, of connections, records and events in logs and traces, until these are deleted (LogRetentionDays; traces after 30 days)",
+    "what left the tables before: what endpoints and readers of the stream were sent, and copies in the Kinesis stream of records, if the stack has one (KinesisRetentionHours)",
     "this receipt",
 ];
 
@@ -68,7 +71,7 @@ struct ErasureReceipt {
     /// Until when notifications may be kept that pulls had satisfied.
     notifications_until: String,
     /// What no erasure reaches.
-    stays: [&'static str; 5],
+    stays: [&'static str; 8],
     /// With `verify=true`: what is there now.
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<ErasureCheck>,
@@ -187,7 +190,7 @@ async fn erase_user(
         Begun::Before(id) => under_way(&app, &id).await,
         Begun::Now => {
             tracing::info!(erasure = %id, connections = connections.len(), "an erasure was asked for");
-            json_with(StatusCode::ACCEPTED, &receipt(&erasure, None))
+            Ok(made(json_with(StatusCode::ACCEPTED, &receipt(&erasure, None))?, [("erasure", id.to_string())]))
         }
     }
 }

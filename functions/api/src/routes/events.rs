@@ -1,6 +1,7 @@
 //! The journal of a user.
 
 use afferent_store::events::After;
+use afferent_store::records::{PAGE_BYTES, escaped_len};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -26,7 +27,7 @@ struct Wish {
     /// The sequence number after which to begin; 0 for the beginning.
     #[serde(default)]
     after: u64,
-    /// How many at most, from 1 to 100; 25 unless it is said.
+    /// How many at most, from 1 to 100; 25 unless it is said. Fewer come where events are large.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
@@ -100,13 +101,23 @@ struct EventPage {
 )]
 async fn list_events(State(app): State<Shared>, reader: UserReader, Query(wish): Query<Wish>) -> Answer {
     let limit = limit(wish.limit, 25, 100)?;
-    let events = match app.outbox.events().after(&reader.user, wish.after, limit).await? {
+    let mut events = match app.outbox.events().after(&reader.user, wish.after, limit).await? {
         After::Gone { oldest } => return Err(Problem::Gone { oldest }),
         After::Events(events) => events,
     };
     reader.exists(&app, events.is_empty()).await?;
+    events.truncate(fitting(events.iter().map(|event| escaped_len(&event.body))));
     let last = events.last().map(|event| event.sequence.to_string());
     // All or none: a list that left one out would show a gap that the journal does not have.
     let bodies = events.into_iter().map(|event| RawValue::from_string(event.body)).collect::<Result<Vec<_>, _>>()?;
     Ok(text(StatusCode::OK, "application/json", super::page("events", &bodies, last)))
+}
+
+/// How many of the first events an answer can hold, by their bytes: one at least, whatever its size.
+fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+    let sums = sizes.scan(0, |sum, bytes| {
+        *sum += bytes;
+        Some(*sum)
+    });
+    sums.enumerate().take_while(|(number, sum)| *number == 0 || *sum <= PAGE_BYTES).count()
 }

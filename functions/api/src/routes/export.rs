@@ -45,7 +45,8 @@ struct ExportWish {
 ///
 /// In this order: `user`; `connection`, `service`, `run` and what else is kept of each connection; `notification` (those that
 /// wait for the person: no other is found by person); `record`, retracted ones included; `event`, each followed by its
-/// `delivery` lines. The journal holds every revision of a record of the last 90 days. The last line of a page is
+/// `delivery` lines. The journal holds every revision of a record for as many days as the stack keeps events: its parameter
+/// `EventsRetentionDays`, 90 unless it is set. The last line of a page is
 /// `{"type":"end","next":…}`; `next` is the `cursor` of the following page, which the header `Link` names too, and `null` at the end.
 #[utoipa::path(
     get,

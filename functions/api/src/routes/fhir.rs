@@ -3,17 +3,19 @@
 
 mod answers;
 mod asked;
+mod count;
 mod everything;
 mod find;
+mod form;
 mod parameters;
 mod patients;
 mod shapes;
 
 use afferent_domain::id::UserId;
 use afferent_domain::record::Record;
-use afferent_fhir::search::{Common, Search, USUAL};
+use afferent_fhir::search::{Common, MOST, Search, USUAL};
 use afferent_fhir::{Entry, capabilities, device, id, observation};
-use afferent_store::records::Range;
+use afferent_store::records::{After, Range};
 use axum::extract::State;
 use axum::http::HeaderMap;
 
@@ -25,6 +27,7 @@ use crate::state::{App, Shared};
 pub(crate) use answers::outcomes;
 use answers::{Page, page, resource};
 use asked::{Looking, Plainly, Searching};
+use count::{Tally, counted};
 use find::{Found, Place, devices_of, find};
 use parameters::{ById, Formatted, Handling, OfDevice, OfObservation, Paged};
 pub(crate) use shapes::FhirOperationOutcome;
@@ -93,11 +96,25 @@ async fn found_observations(app: &App, base: &str, asked: &Searching) -> Answer 
     let search = Search::read(&asked.parameters, asked.lenient).map_err(asked::refused)?;
     let user = asked.one_patient()?;
     let mut answer = Page::of(base, "Observation", Some(user), &search.common);
+    if search.common.is_count() {
+        return counted(answer.itself(), count_observations(app, user, &search).await?);
+    }
     let after = answer.place()?.as_deref().map(Place::read).transpose()?;
     let limit = search.common.count.unwrap_or(USUAL);
     let found = find(app, user, &search, after, limit).await?;
     let next = observations(app, base, user, found, &mut answer).await?;
     page(answer, next.map(|place| place.to_text()))
+}
+
+async fn count_observations(app: &App, user: &UserId, search: &Search) -> Result<usize, Problem> {
+    let (mut tally, mut after) = (Tally::default(), None);
+    loop {
+        let (found, next) = find(app, user, search, after, MOST).await?;
+        if let Some(total) = tally.add(found.len(), next.is_some())? {
+            return Ok(total);
+        }
+        after = next;
+    }
 }
 
 /// Puts what was found on a page, as far as it fits, and tells where the next page goes on.
@@ -175,26 +192,45 @@ async fn found_devices(app: &App, base: &str, asked: &Searching) -> Answer {
     let common = Common::devices(&asked.parameters, asked.lenient).map_err(asked::refused)?;
     let user = asked.one_patient()?;
     let mut answer = Page::of(base, "Device", Some(user), &common);
+    if common.is_count() {
+        return counted(answer.itself(), count_devices(app, user, &common).await?);
+    }
     let after = match answer.place()?.as_deref().map(Place::read).transpose()? {
         Some(Place::Time(after)) => Some(after),
         Some(Place::Change(_)) => return Err(asked::bad_cursor()),
         None => None,
     };
-    let kinds = ["device".to_owned()];
-    let wanted = common.records(user);
-    let range = Range {
-        kinds: &kinds,
-        after: after.as_ref(),
-        limit: common.count.unwrap_or(USUAL),
-        retracted: wanted.is_some(),
-        ..Range::of(user)
-    };
-    let keep = |record: &Record| wanted.as_ref().is_none_or(|wanted| wanted.contains(&record.record));
-    let found = app.records.range(&range, keep).await?;
-    for device in found.records.iter().filter_map(device) {
+    let (found, next) = devices(app, user, &common, after.as_ref(), common.count.unwrap_or(USUAL)).await?;
+    for device in found.iter().filter_map(device) {
         answer.put(Entry::new(format!("{base}/Device/{}", device.id), &device)?);
     }
-    page(answer, found.next.map(|after| Place::Time(after).to_text()))
+    page(answer, next.map(|after| Place::Time(after).to_text()))
+}
+
+async fn devices(
+    app: &App,
+    user: &UserId,
+    common: &Common,
+    after: Option<&After>,
+    limit: usize,
+) -> Result<(Vec<Record>, Option<After>), Problem> {
+    let kinds = ["device".to_owned()];
+    let wanted = common.records(user);
+    let range = Range { kinds: &kinds, after, limit, retracted: wanted.is_some(), ..Range::of(user) };
+    let keep = |record: &Record| wanted.as_ref().is_none_or(|wanted| wanted.contains(&record.record));
+    let found = app.records.range(&range, keep).await?;
+    Ok((found.records, found.next))
+}
+
+async fn count_devices(app: &App, user: &UserId, common: &Common) -> Result<usize, Problem> {
+    let (mut tally, mut after) = (Tally::default(), None);
+    loop {
+        let (found, next) = devices(app, user, common, after.as_ref(), MOST).await?;
+        if let Some(total) = tally.add(found.iter().filter_map(device).count(), next.is_some())? {
+            return Ok(total);
+        }
+        after = next;
+    }
 }
 
 /// Reads a Device.

@@ -45,7 +45,7 @@ impl Format {
         let liked = |format: &Self| format.liked(&ranges);
         // Of equals the last is the greatest.
         let best = FORMATS.into_iter().rev().max_by_key(liked).filter(|best| liked(best).0 > 0);
-        best.ok_or(Problem::NotAcceptable)
+        best.ok_or(Problem::NotAcceptable("application/json, text/csv and application/x-ndjson"))
     }
 
     /// The range that names it most exactly decides.
@@ -75,7 +75,7 @@ impl Format {
 }
 
 /// A media range of `Accept`, and its q-value in thousandths: 1000 if it has none. A q-value that is none counts as 0.
-fn range(text: &str) -> Option<(&str, u32)> {
+pub(super) fn range(text: &str) -> Option<(&str, u32)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
     let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn who_accepts_none_of_the_forms_is_told_so() {
         for accept in ["application/xml", "text/csv;q=0", "*/*;q=0", "text/csv;q=high", "image/*"] {
-            assert!(matches!(Format::of(None, &accepting(accept)), Err(Problem::NotAcceptable)), "{accept}");
+            assert!(matches!(Format::of(None, &accepting(accept)), Err(Problem::NotAcceptable(_))), "{accept}");
         }
     }
 

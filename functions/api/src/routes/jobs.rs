@@ -8,10 +8,11 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::commands::Nothing;
 use super::endpoints::Part;
 use super::{Answer, json, json_with};
-use crate::door::EndpointOwner;
-use crate::extract::{Body, Path, Query};
+use crate::door::{EndpointOwner, made};
+use crate::extract::{Body, MaybeBody, Path, Query};
 use crate::problem::Problem;
 use crate::routes::put::{Routes, put};
 use crate::state::Shared;
@@ -124,7 +125,7 @@ struct JobList {
 )]
 async fn recover_deliveries(State(app): State<Shared>, owner: EndpointOwner, Body(wish): Body<JobWish>) -> Answer {
     let job = app.registry().await?.recover(&owner.endpoint, wish.span()?).await?;
-    json_with(StatusCode::ACCEPTED, &JobShown::from(job))
+    begun(job)
 }
 
 /// Delivers what the endpoint would want now and has no delivery of.
@@ -141,7 +142,12 @@ async fn recover_deliveries(State(app): State<Shared>, owner: EndpointOwner, Bod
 )]
 async fn replay_events(State(app): State<Shared>, owner: EndpointOwner, Body(wish): Body<JobWish>) -> Answer {
     let job = app.registry().await?.replay(&owner.endpoint, wish.span()?).await?;
-    json_with(StatusCode::ACCEPTED, &JobShown::from(job))
+    begun(job)
+}
+
+fn begun(job: Job) -> Answer {
+    let id = job.job.to_string();
+    Ok(made(json_with(StatusCode::ACCEPTED, &JobShown::from(job))?, [("job", id)]))
 }
 
 /// Lists the jobs of an endpoint, the oldest first.
@@ -193,10 +199,16 @@ async fn show_job(State(app): State<Shared>, owner: EndpointOwner, Path((_, id))
         ("endpoint" = String, Path, description = "The endpoint."),
         ("job" = String, Path, description = "The job."),
     ),
+    request_body(content = Nothing, description = "May be left out."),
     security(("key" = ["endpoint"])),
     responses((status = 200, description = "The job as it is now.", body = JobShown))
 )]
-async fn cancel_job(State(app): State<Shared>, owner: EndpointOwner, Path((_, id)): Path<(String, String)>) -> Answer {
+async fn cancel_job(
+    State(app): State<Shared>,
+    owner: EndpointOwner,
+    Path((_, id)): Path<(String, String)>,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
+) -> Answer {
     json(&JobShown::from(app.registry().await?.cancel_job(&owner.endpoint, &job(&id)?).await?))
 }
 

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, json, json_with, no_content};
-use crate::door::Admin;
-use crate::extract::{Body as Wished, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::door::{Admin, made};
+use crate::extract::{Body as Wished, DayList, Path, Query, bad_cursor, limit, read_cursor, write_cursor};
 use crate::problem::Problem;
 use crate::routes::put::{Routes, put};
 use crate::state::Shared;
@@ -133,7 +133,7 @@ async fn create_key(State(app): State<Shared>, _: Admin, Wished(wish): Wished<Wi
     new.check(now).map_err(|wrong| Problem::field(wrong.field, wrong.expected))?;
     let (key, secret) = app.keys.create(&new, now, &*app.rim.dice).await?;
     let shown = Shown { text: Some(secret.reveal().to_owned()), ..Shown::new(&key, now) };
-    let mut answer = json_with(StatusCode::CREATED, &shown)?;
+    let mut answer = made(json_with(StatusCode::CREATED, &shown)?, [("key", key.id.to_string())]);
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }
@@ -246,7 +246,8 @@ struct AuditEntry {
     /// The route.
     #[schema(example = "/v1/keys/{key}")]
     route: String,
-    /// What the names in the route stood for.
+    /// What the names in the route stood for, and what was made by the request: several of a kind are one text, with a space
+    /// between them.
     ids: BTreeMap<String, String>,
     /// The id of the request in the function's log.
     request: String,
@@ -279,16 +280,15 @@ struct AuditPage {
 )]
 async fn list_audit(State(app): State<Shared>, _: Admin, Query(wish): Query<AuditWish>) -> Answer {
     let limit = limit(wish.limit, 25, 100)?;
-    let day = wish.day.map_or_else(|| Ok(day(app.now())), super::notifications::date)?;
-    let after = wish.cursor.as_deref().map(read_cursor).transpose()?;
+    let list = DayList::asked("audit", wish.day.as_deref(), wish.cursor.as_deref(), || day(app.now()))?;
     let placed =
         |place: &String| place.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'#') && place.len() == 31;
-    if after.as_ref().is_some_and(|place| !placed(place)) {
+    if list.after.as_ref().is_some_and(|place| !placed(place)) {
         return Err(bad_cursor());
     }
-    let (entries, more) = app.keys.entries(&day, after.as_deref(), limit).await?;
-    let next = entries.last().filter(|_| more).map(|last| write_cursor(&last.id));
-    json(&AuditPage { day, entries: entries.into_iter().map(entry).collect(), next })
+    let (entries, more) = app.keys.entries(&list.day, list.after.as_deref(), limit).await?;
+    let next = entries.last().filter(|_| more).map(|last| list.cursor(&last.id));
+    json(&AuditPage { day: list.day, entries: entries.into_iter().map(entry).collect(), next })
 }
 
 fn entry(entry: Entry) -> AuditEntry {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Answer, json_with};
-use crate::consent::{Browser, Look, Onward, Visitor, Wish, called_at};
-use crate::door::Writer;
+use crate::consent::{Arrival, Browser, Look, Onward, Visitor, Wish, called_at};
+use crate::door::{Writer, made};
 use crate::extract::{Body, Path, Text};
 use crate::page::{self, Reader};
 use crate::problem::{Details, Problem};
@@ -108,10 +108,11 @@ async fn create_link(
         (None, None) => return Err(Problem::field("reference_id", "there, or else user")),
     };
     let (return_url, language, demo) = (new.return_url, new.language, new.demo);
+    let user = UserId::derive(&[&reference]).to_string();
     let wish = Wish { reference, scopes, required, return_url, language, demo };
     let link = app.consents.make_link(&wish, &called_at(&headers)).await?;
     let link = Link { link: link.id, link_url: link.url, expires: link.expires.to_string() };
-    json_with(StatusCode::CREATED, &link)
+    Ok(made(json_with(StatusCode::CREATED, &link)?, [("link", link.link), ("user", user)]))
 }
 
 async fn reference_of(app: &App, user: &str) -> Result<String, Problem> {
@@ -200,6 +201,9 @@ async fn answer_link(
 }
 
 /// Where Withings sends people after consenting. The state is the authority; whatever else the query holds is left alone.
+///
+/// The first visit counts. The same browser is answered the same again for a day; where a visit is under way it waits for
+/// that one.
 #[utoipa::path(
     get,
     path = "/v1/oauth/callback",
@@ -208,10 +212,11 @@ async fn answer_link(
     responses(
         (status = 200, description = "The person is connected; a page, or JSON for who accepts JSON only.",
             content((String = "text/html"), (Connected = "application/json"))),
+        (status = 202, description = "A visit with this state is under way: a page that loads itself again.", body = String, content_type = "text/html"),
         (status = 303, description = "The way on to the customer, with the result in the query."),
         (status = 403, description = "`denied`, `required_scopes_missing` or `other_browser`.",
             content((String = "text/html"), (Details = "application/problem+json"))),
-        (status = 409, description = "`token_consumed` or `duplicate_connection`.",
+        (status = 409, description = "`token_consumed` or `duplicate_connection`; to who accepts JSON only also `visit-under-way`.",
             content((String = "text/html"), (Details = "application/problem+json"))),
         (status = 410, description = "`token_expired`.",
             content((String = "text/html"), (Details = "application/problem+json"))),
@@ -240,7 +245,8 @@ async fn visit_callback(
     }
     let reader = reader(&app, &headers);
     Ok(match app.consents.visit(visitor, &Browser::of(&headers, &called_at(&headers))).await {
-        Ok(outcome) => page::outcome(&outcome, &reader),
+        Ok(Arrival::Over(outcome)) => page::outcome(&outcome, &reader),
+        Ok(Arrival::UnderWay(language)) => page::moment(language, &reader),
         Err(error) => page::failed(error.into(), None, &reader),
     })
 }

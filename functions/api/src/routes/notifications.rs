@@ -13,10 +13,11 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::commands::Nothing;
 use super::{Answer, json, json_with};
 use crate::door::{Reader, Writer};
-use crate::extract::{Path, Query, limit, read_pair, write_pair};
-use crate::problem::Problem;
+use crate::extract::{DayList, MaybeBody, Path, Query, date, limit, pair};
+use crate::problem::{Kind, Problem};
 use crate::routes::put::{Routes, put};
 use crate::state::Shared;
 
@@ -133,13 +134,14 @@ fn shown(told: Told) -> Shown {
     responses((status = 200, description = "The numbers, or a page.", body = CountsOrPage))
 )]
 async fn list_notifications(State(app): State<Shared>, _: Reader, Query(wish): Query<Wish>) -> Answer {
-    let day = wish.day.map_or_else(|| Ok(day(app.now())), date)?;
+    let today = || day(app.now());
     let Some(state) = wish.state else {
         if let Some(field) =
             [("limit", wish.limit.is_some()), ("cursor", wish.cursor.is_some())].iter().find(|(_, is)| *is)
         {
             return Err(Problem::field(field.0, "absent: without `state` there is no list"));
         }
+        let day = wish.day.as_deref().map_or_else(|| Ok(today()), date)?;
         let mut notifications = BTreeMap::new();
         for state in Standing::ALL {
             notifications.insert(state.name(), app.notifications.count(state, &day).await?);
@@ -149,21 +151,16 @@ async fn list_notifications(State(app): State<Shared>, _: Reader, Query(wish): Q
     let names = "one of waiting, satisfied, recorded and quarantined";
     let state = Standing::of(&state).ok_or_else(|| Problem::field("state", names))?;
     let limit = limit(wish.limit, 25, 100)?;
-    let after = wish.cursor.as_deref().map(read_place).transpose()?;
-    let (told, next) = app.notifications.list(state, &day, after.as_ref(), limit).await?;
-    let next = next.map(|place| write_pair(place.received.as_millis(), &place.id));
-    json(&NotificationPage { day, notifications: told.into_iter().map(shown).collect(), next })
+    let list = DayList::asked(state.name(), wish.day.as_deref(), wish.cursor.as_deref(), today)?;
+    let after = list.after.as_deref().map(read_place).transpose()?;
+    let (told, next) = app.notifications.list(state, &list.day, after.as_ref(), limit).await?;
+    let next = next.map(|place| list.cursor(format_args!("{} {}", place.received.as_millis(), place.id)));
+    json(&NotificationPage { day: list.day, notifications: told.into_iter().map(shown).collect(), next })
 }
 
 fn read_place(text: &str) -> Result<Place, Problem> {
-    let (received, id) = read_pair(text, NotificationId::parse)?;
+    let (received, id) = pair(text, NotificationId::parse)?;
     Ok(Place { received: Timestamp::from_millis(received), id })
-}
-
-/// A day as a parameter has it.
-pub(super) fn date(text: String) -> Result<String, Problem> {
-    let day: Option<jiff::civil::Date> = text.parse().ok().filter(|_| text.len() == "2026-11-21".len());
-    day.map(|day| day.to_string()).ok_or_else(|| Problem::field("day", "a UTC day, YYYY-MM-DD"))
 }
 
 fn known(id: &str) -> Result<NotificationId, Problem> {
@@ -202,18 +199,24 @@ struct Replayed {
     path = "/v1/notifications/{notification}/replay",
     tag = "Operating",
     params(("notification" = String, Path, description = "The notification's id.")),
+    request_body(content = Nothing, description = "May be left out."),
     security(("key" = ["write"])),
     responses(
         (status = 202, description = "It will be sorted again.", body = Replayed),
         (status = 409, description = "It is not in quarantine.", body = crate::problem::Details, content_type = "application/problem+json"),
     )
 )]
-async fn replay_notification(State(app): State<Shared>, _: Writer, Path(id): Path<String>) -> Answer {
+async fn replay_notification(
+    State(app): State<Shared>,
+    _: Writer,
+    Path(id): Path<String>,
+    MaybeBody(Nothing {}): MaybeBody<Nothing>,
+) -> Answer {
     let id = known(&id)?;
     let state = app.notifications.state(&id).await?.ok_or(Problem::NotFound("notification"))?;
     if state != Standing::Quarantined {
         let detail = format!("only a quarantined notification can be replayed; this one is {}", state.name());
-        return Err(Problem::conflict("not-quarantined", detail));
+        return Err(Problem::conflict(Kind::NotQuarantined, detail));
     }
     let body = Pull::Replay(Replay { notification: id.clone() }).to_body();
     app.pulls.send(Sending { body, ..Sending::default() }).await?;

@@ -16,7 +16,7 @@ use super::commands::{Nothing, connection};
 use super::{Answer, json, json_with};
 use crate::door::{Reader, Writer};
 use crate::extract::{MaybeBody, Path, Query, limit, read_pair, write_pair};
-use crate::problem::{Details, Problem};
+use crate::problem::{Details, Kind, Problem};
 use crate::routes::put::{Routes, put};
 use crate::state::{App, Shared};
 
@@ -213,5 +213,5 @@ async fn found(app: &App, text: &str, id: &str) -> Result<(Connection, Doubt), P
 }
 
 fn not_held() -> Problem {
-    Problem::conflict("not-held", "only a retraction that is held, and that nobody is looking at, can be decided")
+    Problem::conflict(Kind::NotHeld, "only a retraction that is held, and that nobody is looking at, can be decided")
 }

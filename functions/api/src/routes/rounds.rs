@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::commands::Nothing;
 use super::{Answer, json, json_with};
-use crate::door::Admin;
+use crate::door::{Admin, made};
 use crate::extract::{Body, MaybeBody, Path};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::routes::put::{Routes, put};
 use crate::state::{App, Shared};
 
@@ -140,10 +140,13 @@ async fn begin_round(State(app): State<Shared>, _: Admin, Body(wish): Body<Round
     let now = app.now();
     let round = Round::begin(RoundId::draw(now, &*app.rim.dice), wish.cause(now)?, now);
     match app.connections.begin_round(&round).await? {
-        None => json_with(StatusCode::ACCEPTED, &Shown::from(round)),
+        None => {
+            let id = round.round.to_string();
+            Ok(made(json_with(StatusCode::ACCEPTED, &Shown::from(round))?, [("round", id)]))
+        }
         Some(other) => {
             let detail = format!("the round {} is under way: wait for it, or cancel it", other.round);
-            Err(Problem::conflict("round-under-way", detail))
+            Err(Problem::conflict(Kind::RoundUnderWay, detail))
         }
     }
 }

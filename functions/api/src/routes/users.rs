@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::connections::Shown as Connection;
 use super::{Answer, json, json_with};
-use crate::door::{Reader, UserReader, Writer};
+use crate::door::{Reader, UserReader, Writer, made};
 use crate::extract::{Body, Query, bad_cursor, limit, read_cursor, write_cursor};
 use crate::problem::{Details, Problem};
 use crate::routes::put::{Routes, put};
@@ -106,9 +106,10 @@ struct Wish {
 async fn create_user(State(app): State<Shared>, _: Writer, Body(new): Body<NewUser>) -> Answer {
     wish::reference(&new.reference_id)?;
     wish::timezone(new.timezone.as_deref())?;
-    let made = app.connections.make_user(&new.reference_id, new.timezone.as_deref(), app.now()).await?;
-    let status = if made.new { StatusCode::CREATED } else { StatusCode::OK };
-    json_with(status, &Shown::from(made.user))
+    let found = app.connections.make_user(&new.reference_id, new.timezone.as_deref(), app.now()).await?;
+    let status = if found.new { StatusCode::CREATED } else { StatusCode::OK };
+    let user = found.user.id.to_string();
+    Ok(made(json_with(status, &Shown::from(found.user))?, [("user", user)]))
 }
 
 /// Lists users, in the order of their ids.

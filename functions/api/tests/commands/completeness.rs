@@ -1,8 +1,14 @@
+use std::time::Duration;
+
+use afferent_domain::connection::State;
 use afferent_domain::mark::{Cause, Entry};
+use afferent_domain::secret::Secret;
 use afferent_domain::service::Service;
+use afferent_play::seed::{Consent, Seeder};
 use afferent_store::item::s;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
+use withings_simulator::NewUser;
 
 use crate::world::{HOUR, MINUTE, World};
 
@@ -47,6 +53,33 @@ async fn what_the_sweeps_have_proven_is_complete_and_what_came_since_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_connection_can_be_asked_about_beside_one_that_has_ended() {
+    let world = World::swept(558, &[]).await;
+    let asked_at = world.now();
+    let userid = world.rig.withings.create_user(NewUser::default()).unwrap();
+    let tokens = world.rig.withings.issue_tokens(userid, None, "").unwrap();
+    let consent = Consent {
+        region: "eu".to_owned(),
+        userid: userid.to_string(),
+        tz: "UTC".to_owned(),
+        access_token: Secret::new(tokens.access_token),
+        refresh_token: Secret::new(tokens.refresh_token),
+        expires_in: Duration::from_secs(tokens.expires_in),
+    };
+    let seeder = Seeder::new(&world.rig.stack.rim, &world.rig.stack.template.place.stack);
+    let ended = seeder.connect_quietly("sample", &consent).await.unwrap();
+    assert!(world.rig.connections.set_state(&ended, State::Unlinked).await.unwrap());
+    tokio::time::sleep(25 * HOUR).await;
+    let all = asked(&world, &format!("?to={asked_at}")).await;
+    assert_eq!((&all["complete"], all["connections"].as_array().unwrap().len()), (&json!(false), 2), "{all}");
+    let one = asked(&world, &format!("?to={asked_at}&connection={}", world.rig.connection.id)).await;
+    assert_eq!((&one["complete"], one["connections"].as_array().unwrap().len()), (&json!(true), 1), "{one}");
+
+    let (status, answer) = world.get(&world.of_user("/completeness?connection=con_of_another")).await;
+    assert_eq!((status, &answer["field"]), (StatusCode::BAD_REQUEST, &json!("connection")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_announced_and_not_read_makes_it_incomplete() {
     let world = World::swept(553, &[]).await;
     let asked_at = world.now();
@@ -74,7 +107,7 @@ async fn signals_that_are_not_read_count_and_services_that_were_not_granted_are_
 
     world.rig.stack.pause("fetcher");
     let connections = &world.rig.connections;
-    connections.mark(&world.rig.connection.id, Service::HeartGet, &entry, world.now()).await.unwrap();
+    connections.mark(&world.rig.connection.id, Service::HeartGet, &entry, None, world.now()).await.unwrap();
     let answer = asked(&world, &query).await;
     assert_eq!((&answer["complete"], &answer["why"][0]["service"]), (&json!(false), &json!(Service::HeartGet.name())));
     assert_eq!(reasons(&answer), ["unread"]);

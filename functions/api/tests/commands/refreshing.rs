@@ -56,6 +56,17 @@ async fn a_connection_is_refreshed_at_most_once_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refresh_whose_first_write_was_answered_to_nobody_is_done_all_the_same() {
+    let world = World::start(507).await;
+    world.pressures([0]);
+    world.rig.stack.dynamodb.faults().next(Fault::AnswerLost, "UpdateItem", "refreshed_ms", 1);
+    let (status, answer) = world.post(&world.of("/refresh"), json!({"services": ["getmeas"]})).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(world.of_kind("blood_pressure").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_not_granted_is_said_and_not_read() {
     let world = World::start(504).await;
     world.grant("user.activity").await;
@@ -69,7 +80,7 @@ async fn what_was_not_granted_is_said_and_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_marked_may_be_asked_for_again_at_once() {
-    let world = World::start(507).await;
+    let world = World::start(508).await;
     world.rig.stack.dynamodb.faults().next(Fault::Failed, "UpdateItem", "service#getactivity", 1_000);
     let (status, _) = world.post(&world.of("/refresh"), Value::Null).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

@@ -1,8 +1,10 @@
+use afferent_domain::id::RecordId;
+use afferent_domain::record::{Record, Status};
 use lambda_http::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use withings_simulator::{Fault, FaultKind, sample};
 
-use crate::world::{MINUTE, World};
+use crate::world::{DAY, MINUTE, World};
 
 async fn service(world: &World, name: &str) -> Value {
     let (status, answer) = world.get(&world.of("/services")).await;
@@ -33,6 +35,30 @@ async fn a_service_tells_what_announced_it_when_it_was_read_and_what_there_is() 
     assert_eq!(tiers, ["updates", "recent", "month", "everything"]);
     let (_, all) = world.get(&world.of("/services")).await;
     assert_eq!((all["services"].as_array().unwrap().len(), &all["backfills"][0]["state"]), (13, &json!("done")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ends_of_what_there_is_are_found_behind_many_that_were_retracted() {
+    let world = World::swept(564, &[]).await;
+    world.pressures([3]);
+    world.post(&world.of("/refresh"), json!({"services": ["getmeas"]})).await;
+    tokio::time::sleep(MINUTE).await;
+    let ends = |weight: &Value| (weight["oldest_record"].clone(), weight["newest_record"].clone());
+    let before = ends(&service(&world, "getmeas").await);
+    assert!(before.1.is_string());
+    let stored = world.of_kind("blood_pressure").await.remove(0);
+    for number in 0..60 {
+        // Half of them before the rest, half after it.
+        let days = if number % 2 == 0 { 400 } else { -1 };
+        let record = Record {
+            record: RecordId::from(format!("rec_retracted_{number}")),
+            effective_ms: stored.effective_ms - days * DAY * 1_000 + number,
+            status: Status::EnteredInError,
+            ..stored.clone()
+        };
+        world.rig.tables.records.put(&record).await.unwrap();
+    }
+    assert_eq!(ends(&service(&world, "getmeas").await), before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
 mod export;
+mod journal;
 mod records;
 mod series;
 mod stack;

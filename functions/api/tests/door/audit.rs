@@ -56,3 +56,45 @@ async fn an_act_whose_end_was_not_noted_has_an_unknown_outcome() {
     assert_eq!(made.status(), 201, "it was done, and says so");
     assert_eq!(entries(&stack, &admin).await[0]["status"], Value::Null);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_is_noted_by_its_id() {
+    let stack = Stack::start().await;
+    let admin = stack.key(&["admin"]).await;
+    let post = async |path: &str, body: Value| {
+        let answer = stack.post(&admin, path, &body).await;
+        assert!(matches!(answer.status(), 200..=202), "{path}: {}", answer.status());
+        stack.sleep(1).await;
+        answer.json()
+    };
+    let key = post("/v1/keys", json!({"label": "a", "grants": ["read"]})).await;
+    let user = post("/v1/users", json!({"reference_id": "secret-person"})).await;
+    let link = post("/v1/link", json!({"reference_id": "secret-person"})).await;
+    post("/v1/connections/authorize", json!({"reference_id": "secret-person"})).await;
+    let one = |reference: &str, userid: u64| json!({"reference_id": reference, "userid": userid, "refresh_token": "t"});
+    let imported = post(
+        "/v1/connections/import",
+        json!({"connections": [one("secret-person", 7), one("secret-other", 8), one("", 9)]}),
+    )
+    .await;
+    let erasure = post(&format!("/v1/users/{}/erase", user["user"].as_str().unwrap()), json!({})).await;
+    let noted = entries(&stack, &admin).await;
+    let ids = |route: &str| noted.iter().find(|entry| entry["route"] == route).unwrap()["ids"].clone();
+    assert_eq!(ids("/v1/keys"), json!({"key": key["key"]}));
+    assert_eq!(ids("/v1/users"), json!({"user": user["user"]}));
+    assert_eq!(ids("/v1/link"), json!({"link": link["link"], "user": user["user"]}));
+    assert_eq!(ids("/v1/connections/authorize"), json!({"user": user["user"]}));
+    assert_eq!(ids("/v1/users/{user}/erase"), json!({"user": user["user"], "erasure": erasure["erasure"]}));
+    for (kind, of) in [("users", "user"), ("connections", "connection")] {
+        let listed = ids("/v1/connections/import")[kind].clone();
+        let mut each: Vec<_> = listed.as_str().unwrap().split(' ').collect();
+        let mut made: Vec<_> =
+            imported["connections"].as_array().unwrap()[..2].iter().map(|one| one[of].as_str().unwrap()).collect();
+        each.sort_unstable();
+        made.sort_unstable();
+        assert_eq!(each, made, "{kind}");
+    }
+    let text = json!(noted).to_string();
+    assert!(!text.contains("secret-") && !text.contains(link["link_url"].as_str().unwrap()), "no names and no secrets");
+    assert!(!text.contains(key["text"].as_str().unwrap()));
+}

@@ -44,6 +44,13 @@ async fn what_is_in_quarantine_is_listed_with_the_reason_the_newest_first() {
     assert_eq!(counts["notifications"], json!({"quarantined": 2, "recorded": 0, "satisfied": 0, "waiting": 0}));
     assert_eq!(stack.get(&key, "/v1/notifications?state=satisfied").await.json()["notifications"], json!([]));
     assert_eq!(stack.get(&key, "/v1/notifications?state=lost").await.problem().1.unwrap(), "state");
+    for other in ["state=satisfied", "state=quarantined&day=2026-11-20"] {
+        let path = format!("/v1/notifications?{other}&cursor={next}");
+        assert_eq!(stack.get(&key, &path).await.problem().1.unwrap(), "cursor", "of another list");
+    }
+    stack.sleep(86_400).await;
+    let rest = stack.get(&key, &format!("/v1/notifications?state=quarantined&limit=1&cursor={next}")).await.json();
+    assert_eq!((&rest["day"], &rest["notifications"][0]["notification"]), (&json!("2026-11-21"), &json!(first)));
     assert_eq!(stack.get(&key, "/v1/notifications?limit=1").await.problem().1.unwrap(), "limit");
     assert_eq!(stack.get(&key, "/v1/notifications?day=2026-02-30").await.problem().1.unwrap(), "day");
 }

@@ -77,7 +77,7 @@ async fn what_an_endpoint_missed_while_it_was_disabled_is_counted_and_brought() 
     let disabled = stack.post(&format!("{path}/disable"), json!({"note": "moving"})).await;
     assert_eq!(
         (&disabled.body["standing"]["cause"], &disabled.body["standing"]["note"]),
-        (&json!("owner"), &json!("moving"))
+        (&json!("operator"), &json!("moving"))
     );
     assert_eq!(stack.poke(&format!("{path}/test")).await.status, StatusCode::CONFLICT);
     stack.record("rec_1").await;

@@ -116,12 +116,24 @@ impl Stack {
     }
 
     pub async fn send(&self, method: Method, url: &str, key: Option<&str>, prefer: Option<&str>) -> Response<Body> {
+        let prefer = prefer.map(|prefer| ("prefer", prefer));
+        self.send_with(method, url, key, prefer.as_slice()).await
+    }
+
+    /// The same with any headers.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        url: &str,
+        key: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(url).header("host", "api.example.org");
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        if let Some(prefer) = prefer {
-            request = request.header("prefer", prefer);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         self.api.handle(request.body(Body::Empty).unwrap()).await.unwrap()
     }

@@ -105,15 +105,49 @@ async fn what_stands_in_the_way_is_told_as_what_it_is() {
     assert_eq!(told(link().await), (409, "reauthorise".to_owned()));
 }
 
+/// What an account is made of.
+fn activation() -> Value {
+    json!({"mac": MAC, "activate": {
+        "email": "person@example.org", "short_name": "PER", "gender": 1, "birthdate": "1980-05-31",
+        "language": "en_EN", "timezone": "Europe/Berlin", "units": {"weight": 1},
+        "measures": [{"type": 1, "value": 70, "unit": 0}, {"type": 4, "value": 180, "unit": -2}],
+    }})
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_account_is_made_for_somebody_who_is_being_erased() {
+    let stack = Stack::start().await;
+    stack.withings.configure(|settings| settings.contracted = true);
+    let (_, user) = stack.post("/v1/users", &json!({"reference_id": "a"})).await;
+    let erase = format!("/v1/users/{}/erase", user["user"].as_str().unwrap());
+    assert_eq!(stack.post(&erase, &json!({})).await.0, StatusCode::ACCEPTED);
+    let (status, problem) = stack.link_device(&user["user"], &activation()).await;
+    assert_eq!((status, kind(&problem)), (StatusCode::CONFLICT, "erasing"), "{problem}");
+    assert_eq!(stack.withings.calls().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_consent_of_an_account_that_was_made_while_an_erasure_began_is_taken_back() {
+    // So slow that the erasure begins after the look whether there is one, and before the account is connected.
+    let stack = Stack::slow(50).await;
+    stack.withings.configure(|settings| settings.contracted = true);
+    let (_, user) = stack.post("/v1/users", &json!({"reference_id": "a"})).await;
+    let erase = format!("/v1/users/{}/erase", user["user"].as_str().unwrap());
+    let (activation, nothing) = (activation(), json!({}));
+    let ((status, problem), erasing) =
+        tokio::join!(stack.link_device(&user["user"], &activation), stack.post(&erase, &nothing));
+    assert_eq!(erasing.0, StatusCode::ACCEPTED);
+    assert_eq!((status, kind(&problem)), (StatusCode::CONFLICT, "erasing"), "{problem}");
+    let actions: Vec<_> = stack.withings.calls().into_iter().map(|call| call.action).collect();
+    assert!(actions.iter().any(|action| action == "activate"), "the account was made: {actions:?}");
+    assert_eq!(actions.last().map(String::as_str), Some("revoke"), "{actions:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_account_is_made_for_a_person_who_has_none_where_the_contract_has_it() {
     let stack = Stack::start().await;
     let (_, user) = stack.post("/v1/users", &json!({"reference_id": "a"})).await;
-    let body = json!({"mac": MAC, "activate": {
-        "email": "person@example.org", "short_name": "PER", "gender": 1, "birthdate": "1980-05-31",
-        "language": "en_EN", "timezone": "Europe/Berlin", "units": {"weight": 1},
-        "measures": [{"type": 1, "value": 70, "unit": 0}, {"type": 4, "value": 180, "unit": -2}],
-    }});
+    let body = activation();
     let (status, problem) = stack.link_device(&user["user"], &body).await;
     assert_eq!((status, kind(&problem)), (StatusCode::CONFLICT, "device-refused"), "{problem}");
     stack.withings.configure(|settings| settings.contracted = true);

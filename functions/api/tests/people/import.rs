@@ -276,6 +276,25 @@ async fn a_hundred_fit_into_one_request_and_what_does_not_is_told_so_in_time() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_import_that_was_cut_short_is_gone_on_with_under_the_same_name() {
+    let stack = Stack::slow(25).await;
+    let wish = json!({"connections": a_hundred()});
+    let (mut imported, mut asked) = (0, 0);
+    while imported < 100 {
+        let answer = stack.post_named("/v1/connections/import", "one", &wish).await;
+        assert!(answer.headers().get("idempotency-replayed").is_none(), "nothing is answered as done that is not");
+        let body = json_of(&answer);
+        let outcomes = body["connections"].as_array().unwrap();
+        let done = outcomes.iter().filter(|outcome| outcome["result"] != "refused").count();
+        assert!(done > imported, "it goes on");
+        (imported, asked) = (done, asked + 1);
+    }
+    assert!(asked > 1);
+    let again = stack.post_named("/v1/connections/import", "one", &wish).await;
+    assert_eq!(again.headers()["idempotency-replayed"], "true", "the last word is kept");
+}
+
 fn a_hundred() -> Value {
     let many: Vec<Value> = (0..100)
         .map(|number| {

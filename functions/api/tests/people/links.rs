@@ -78,9 +78,8 @@ async fn a_person_is_led_through_a_link_to_withings_and_back_to_the_customer() {
     assert_eq!((told["result"].as_str(), told["reference_id"].as_str()), ("connected", "person 1"));
     assert_eq!((told["session"].as_str(), told["connection"].as_str()), ("7", stack.connected().await[0].id.as_str()));
 
-    // Used up, whichever way somebody comes.
-    let twice = stack.visit(&callback).await;
-    assert_eq!(query_of(&location(&twice))["result"], "token_consumed");
+    // The page that was loaded twice says the same again; the link is used up.
+    assert_eq!(location(&stack.visit(&callback).await), location(&answer));
     let page = stack.visit(url).await;
     assert_eq!(page.status(), StatusCode::CONFLICT);
     let html = text_of(&page);
@@ -97,6 +96,62 @@ async fn of_two_visits_that_one_link_led_to_the_first_counts() {
     assert_eq!(stack.visit_for_json(&two).await["result"], "connected");
     assert_eq!(stack.visit_for_json(&one).await["result"], "token_consumed");
     assert_eq!(stack.withings.calls().len(), 1, "the second code is not exchanged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_browser_that_consented_is_told_again_what_came_of_it() {
+    let stack = Stack::start().await;
+    let url = stack.link(json!({"reference_id": "a", "return_url": BACK})).await;
+    let callback = stack.go_on(&url).await;
+    let first = stack.visit(&callback).await;
+    stack.withings.clear_calls();
+    tokio::time::sleep(Duration::from_secs(7_200)).await;
+    assert_eq!(location(&stack.visit(&callback).await), location(&first));
+    assert_eq!((stack.withings.calls().len(), stack.connected().await.len()), (0, 1), "nothing is done twice");
+    stack.change_browser();
+    let elsewhere = stack.visit(&callback).await;
+    assert_eq!(location(&elsewhere), format!("{BACK}?result=token_consumed"), "and nobody is named");
+
+    let late = stack.link(json!({"reference_id": "b", "return_url": BACK})).await;
+    let callback = stack.go_on(&late).await;
+    tokio::time::sleep(Duration::from_secs(7_200)).await;
+    stack.change_browser();
+    assert_eq!(location(&stack.visit(&callback).await), format!("{BACK}?result=token_expired"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_said_no_is_told_so_again() {
+    let stack = Stack::start().await;
+    stack.withings.configure(|settings| settings.auto_consent = AutoConsent::Deny);
+    let callback = stack.go_on(&stack.link(json!({"reference_id": "a", "return_url": BACK})).await).await;
+    for _ in 0..2 {
+        assert_eq!(query_of(&location(&stack.visit(&callback).await))["result"], "denied");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_loaded_again_while_the_visit_is_under_way_waits_for_it() {
+    let stack = Stack::slow(200).await;
+    let url = stack.link(json!({"reference_id": "a", "return_url": BACK, "language": "fr"})).await;
+    let callback = stack.go_on(&url).await;
+    let again = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        (stack.visit(&callback).await, stack.visit_for_json(&callback).await)
+    };
+    let (first, (moment, problem)) = tokio::join!(stack.visit(&callback), again);
+    assert_eq!((moment.status(), moment.headers()["refresh"].to_str().unwrap()), (StatusCode::ACCEPTED, "2"));
+    assert!(text_of(&moment).contains("Un instant"), "{}", text_of(&moment));
+    assert_eq!(problem["type"], "urn:afferent:problem:visit-under-way");
+    assert_eq!(query_of(&location(&first))["result"], "connected");
+    assert_eq!(location(&stack.visit(&callback).await), location(&first));
+
+    // One that broke off has no outcome, and says so in the end.
+    let callback = stack.go_on(&stack.link(json!({"reference_id": "b"})).await).await;
+    stack.simulation.dynamodb.faults().next(Fault::Failed, "UpdateItem", "#result", 100);
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "connected");
+    assert_eq!(stack.visit(&callback).await.status(), StatusCode::ACCEPTED);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "token_consumed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -120,6 +120,16 @@ impl Stack {
         (answer.status(), json_of(&answer))
     }
 
+    /// The same with a name of its own.
+    pub(crate) async fn post_named(&self, path: &str, name: &str, body: &Value) -> Response<Body> {
+        let request = Request::post(format!("{HOST}{path}"))
+            .header("host", "api.example.org")
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("idempotency-key", name)
+            .body(Body::Text(body.to_string()));
+        self.send(request.unwrap()).await
+    }
+
     /// Gets with the key that may read.
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.get_as(&self.reader, path).await

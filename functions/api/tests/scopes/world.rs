@@ -143,6 +143,10 @@ impl World {
     }
 
     pub async fn ask(&self, method: &str, path: &str, key: Option<&str>) -> Seen {
+        self.send(method, path, key, if method == "GET" { "" } else { "{}" }).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> Seen {
         let mut request = Request::builder()
             .method(method.parse::<Method>().unwrap())
             .uri(format!("https://api.example.org{path}"))
@@ -150,7 +154,7 @@ impl World {
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        let body = if method == "GET" { Body::Empty } else { Body::Text("{}".to_owned()) };
+        let body = if body.is_empty() { Body::Empty } else { Body::Text(body.to_owned()) };
         let answer = self.api.handle(request.body(body).unwrap()).await.unwrap();
         Seen { status: answer.status().as_u16(), body: serde_json::from_slice(answer.body()).unwrap_or_default() }
     }

@@ -247,6 +247,17 @@ async fn no_try_is_begun_that_could_not_end_before_the_invocation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_ahead_of_lambdas_stops_no_delivery() {
+    let stack = Stack::start().await;
+    let environment = stack.simulation.template.function("dispatcher").unwrap().environment.clone();
+    let function = Dispatcher::start(&Env::of(environment), &stack.simulation.rim).await.unwrap();
+    let key = stack.store("rec_1", "ep_1").await;
+    let answer = function.handle_until(batch_of(&key), stack.now() - Duration::from_secs(600)).await.unwrap();
+    assert_eq!((stack.requests(), answer.batch_item_failures.len()), (1, 0));
+    assert_eq!(stack.end(&key).await.0, End::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cycle_that_does_not_fit_into_an_invocation_goes_on_in_the_next_with_the_same_try() {
     let stack = Stack::set("DeliveryDeadlineSeconds", "12").await;
     stack.change("ep_1", |endpoint| endpoint.rate = Some(Rate::new(1, 5).unwrap())).await;
@@ -262,17 +273,18 @@ async fn a_cycle_that_does_not_fit_into_an_invocation_goes_on_in_the_next_with_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_trace_is_stored_when_a_delivery_is_parked_without_its_lineage() {
+async fn a_message_with_a_trace_of_its_own_does_not_make_it_that_of_the_delivery() {
     let stack = Stack::start().await;
     let hour = vec![("retry-after", "3600".to_owned())];
     stack.receiver.always(Reply::Full(503, hour, bytes::Bytes::new()));
     let key = stack.store("rec_1", "ep_1").await;
     let body = afferent_queue::Delivery { event: key.event.clone(), endpoint: key.endpoint.clone() }.to_body();
-    let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
-    let trace = Some(Attribute::string(format!("{root};Sampled=1;Lineage=a87bd80c:5")));
+    let keepers = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=a87bd80c:5";
+    let trace = Some(Attribute::string(keepers));
     let draft = local_sqs::Draft { body, trace, ..local_sqs::Draft::default() };
     stack.simulation.sqs.send("afferent-deliveries", draft).unwrap();
     pass(1).await;
     assert_eq!(stack.waiting(&key).await.place, Place::Parked);
-    assert_eq!(stack.delivery(&key).await.trace, Some(format!("{root};Sampled=1")));
+    assert_eq!(stack.delivery(&key).await.trace, None);
+    assert!(!stack.receiver.seen()[0].request.headers().contains_key("traceparent"));
 }

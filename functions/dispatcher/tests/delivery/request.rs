@@ -108,6 +108,40 @@ async fn headers_of_the_owners_own_go_with_every_try_beside_ours() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_try_of_a_traced_delivery_says_its_trace_beside_what_is_signed_and_an_owners_own_stays() {
+    let stack = Stack::start().await;
+    let client = afferent_store::client(&stack.simulation.rim.aws);
+    let deliver = async |record: &str| {
+        let key = stack.store(record, "ep_1").await;
+        client
+            .update_item()
+            .table_name("afferent-deliveries")
+            .key("event", AttributeValue::S(key.event.to_string()))
+            .key("item", AttributeValue::S(key.endpoint.to_string()))
+            .update_expression("SET trace = :trace")
+            .expression_attribute_values(
+                ":trace",
+                AttributeValue::S("5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8".to_owned()),
+            )
+            .send()
+            .await
+            .unwrap();
+        stack.send(&key);
+        pass(1).await;
+    };
+    stack.receiver.next([Reply::Status(500)]);
+    deliver("rec_1").await;
+    let headers = Headers::new([("Traceparent".to_owned(), "mine".to_owned())]).unwrap();
+    stack.endpoints.put_headers(&ep_1(), Some(&stack.seal("ep_1", headers.to_json()))).await.unwrap();
+    deliver("rec_2").await;
+    let seen = stack.receiver.seen();
+    let told: Vec<&str> = seen.iter().map(|seen| header(seen, "traceparent")).collect();
+    let trace = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+    assert_eq!(told, [trace, trace, "mine"]);
+    assert!(seen.iter().all(|seen| signed_by(&stack.secret, seen)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_trickles_costs_the_deadline_of_the_whole_try() {
     let stack = Stack::set("DeliveryDeadlineSeconds", "4").await;
     stack.receiver.always(Reply::Trickle(Duration::from_millis(100)));

@@ -7,46 +7,21 @@
 #[expect(dead_code, reason = "this test needs little of it")]
 mod stack;
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use afferent_domain::endpoint::{Destination, EndpointUrl, Headers};
+use afferent_local::Log;
 use afferent_local::network::Reply;
 use stack::{HOST, Stack, ep_1, header, pass};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 const HEADER: &str = "Bearer header-of-the-owner-that-nobody-else-sees";
 const TOKEN: &str = "token-in-the-address-of-the-endpoint";
 /// Too short to be taken for a token by its looks.
 const SHORT: &str = "hunter22";
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn no_secret_no_token_and_no_health_value_is_logged_though_the_receiver_echoes_them_all() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_max_level(LevelFilter::INFO);
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_max_level(LevelFilter::INFO);
     let _logging = tracing::subscriber::set_default(subscriber.finish());
     let stack = Stack::start().await;
     let url = EndpointUrl::parse(&format!("https://{HOST}/hook?key={TOKEN}")).unwrap();
@@ -74,7 +49,7 @@ async fn no_secret_no_token_and_no_health_value_is_logged_though_the_receiver_ec
     let request = stack.receiver.seen().remove(0);
     let signature = header(&request, "webhook-signature")["v1,".len()..].to_owned();
     let attempts = format!("{:?}", stack.attempts(&key).await);
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     assert!(attempts.contains("[redacted]") && attempts.contains("status: 500"), "{attempts}");
     assert_eq!(attempts.matches("[an echo of the request]").count(), 2, "{attempts}");
     assert!(logged.contains("a webhook was sent") && logged.contains(key.event.as_str()), "{logged}");

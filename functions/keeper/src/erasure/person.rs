@@ -5,6 +5,7 @@
 //! Nobody connects the person meanwhile: whoever would has to see that there is no erasure. So nothing comes back but
 //! what was under way, and that is what the later passes are for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use afferent_domain::Timestamp;
@@ -20,11 +21,14 @@ use afferent_store::duties::{DutyKey, End, Owner, Taken};
 use afferent_store::erasure::{erasure_attributes, read_erasure};
 use futures_util::future::try_join_all;
 
-use super::{AT_ONCE, PAGE, WORK};
+use super::{AT_ONCE, Listing, PAGE, WORK};
 use crate::Keeper;
 
 /// How soon it is looked again whether Withings was told, at first and at last.
 const LOOK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+
+/// Where a run is with the notifications of each Withings userid.
+type Listings = BTreeMap<String, Listing>;
 
 impl Keeper {
     /// Goes on with an erasure until it is over, has to wait, or the time is up.
@@ -80,7 +84,7 @@ impl Keeper {
         holder: &PullId,
         until: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let mut kept = erasure.links.clone();
+        let (mut kept, mut listings) = (erasure.links.clone(), Listings::new());
         self.adopt(erasure).await?;
         while !erasure.is_done() {
             let now = self.clock.now();
@@ -99,8 +103,9 @@ impl Keeper {
                 return Ok(Some(due));
             }
             let pass = erasure.pass;
-            if !self.erase_some(erasure).await? {
+            if !self.erase_some(erasure, &mut listings).await? {
                 erasure.advance();
+                listings.clear();
             }
             if erasure.pass == pass {
                 continue;
@@ -149,7 +154,7 @@ impl Keeper {
     }
 
     /// A piece of the part that it is at; whether there is more of it.
-    async fn erase_some(&self, erasure: &mut Erasure) -> Result<bool, StoreError> {
+    async fn erase_some(&self, erasure: &mut Erasure, listings: &mut Listings) -> Result<bool, StoreError> {
         match erasure.part {
             Part::Work => {
                 for link in &erasure.links {
@@ -164,9 +169,16 @@ impl Keeper {
             }
             Part::Notifications => {
                 for link in &erasure.links {
-                    if !self.is_shared(erasure, link).await? {
-                        erasure.counts.notifications += self.erase_notifications(&link.userid).await?;
+                    let listing = listings.entry(link.userid.clone()).or_default();
+                    if listing.through {
+                        continue;
                     }
+                    if self.is_shared(erasure, link).await? {
+                        listing.through = true;
+                        continue;
+                    }
+                    erasure.counts.notifications += self.erase_notifications(&link.userid, listing).await?;
+                    return Ok(true);
                 }
                 Ok(false)
             }
@@ -213,13 +225,16 @@ impl Keeper {
     async fn erase_all_events(&self, erasure: &mut Erasure) -> Result<bool, StoreError> {
         let (events, deliveries) = (self.outbox.events(), self.outbox.deliveries());
         let after = erasure.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(0);
-        let page = events.erasable(&erasure.user, after, PAGE).await?;
+        let head = events.settle(&erasure.user).await?;
+        let mut page = events.erasable(&erasure.user, after, PAGE).await?;
         let more = page.len() == usize::from(PAGE);
+        // What lies behind it is still being written: the next pass takes it.
+        page.retain(|event| event.sequence <= head);
         let last = page.last().map(|last| last.sequence.to_string());
         let spared = erasure.spares_connections();
         let gone = page.into_iter().filter(|event| !spared || !event.event_type.starts_with("connection."));
         let gone: Vec<Event> = gone.collect();
-        self.connections.keep_late(&Owner::Erasure(erasure.id.clone()), &gone).await?;
+        self.connections.keep_late(&Owner::Erasure(erasure.id.clone()), &gone, self.clock.now()).await?;
         for event in gone {
             erasure.counts.deliveries += deliveries.erase_of(&event.id).await?;
             events.erase(&event).await?;

@@ -122,7 +122,7 @@ impl Keeper {
     async fn is_delivery(&self, key: Key) -> Result<bool, StoreError> {
         match self.outbox.deliveries().get(&key).await {
             // One that cannot be read is there.
-            Err(StoreError::Item { .. }) => Ok(true),
+            Err(error) if error.is_of_one_item() => Ok(true),
             other => other.map(|delivery| delivery.is_some()),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{Delivery, Place};
 use afferent_domain::id::UserId;
+use afferent_domain::trace::Trace;
 use afferent_local::Setup;
 use afferent_local::dynamodb::Fault;
 use afferent_store::item::{Item, n, s};
@@ -133,7 +134,7 @@ async fn the_message_of_a_delivery_that_was_read_carries_its_trace() {
     let stack = Stack::start().await;
     let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
     let mut delivery = Delivery::new(key("evt_1"), UserId::from("usr_1"), 1, "ecg.created".to_owned(), stack.now());
-    delivery.trace = Some(trace.to_owned());
+    delivery.trace = Trace::of_header(trace);
     stack.deliveries.put_if_absent(&delivery).await.unwrap();
     pass(120).await;
     stack.minute().await;

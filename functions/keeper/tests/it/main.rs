@@ -4,6 +4,7 @@
 
 mod breakers;
 mod deliveries;
+mod erasing;
 mod feed;
 mod jobs;
 mod pulls;

@@ -20,7 +20,7 @@ async fn a_pull_whose_mark_is_due_gets_a_message_and_is_then_left_alone_for_a_wh
     let connections = Connections::new(client, "afferent-connections".to_owned());
     let entry = Entry { cause: Cause::Notification(NotificationId::from("ntf_1")), received: now, window: None };
     let (connection, due) = (ConnectionId::from("con_1"), now + Duration::from_secs(60));
-    connections.mark(&connection, Service::Getmeas, &entry, due).await.unwrap();
+    connections.mark(&connection, Service::Getmeas, &entry, None, due).await.unwrap();
     assert_eq!(stack.minute().await["pulls"], 0);
     pass(60).await;
     assert_eq!(stack.minute().await["pulls"], 1);

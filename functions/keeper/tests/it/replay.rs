@@ -29,6 +29,7 @@ fn draft(user: &str, record: &str, event_type: &str, now: Timestamp) -> Draft {
         data: "{}".to_owned(),
         about: None,
         test: false,
+        trace: None,
     }
 }
 

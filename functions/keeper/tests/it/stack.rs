@@ -111,8 +111,8 @@ impl Stack {
     async fn rest(&self, key: &Key, next: Timestamp, kept_back: Option<Timestamp>) {
         let Claim::Taken(claimed) = self.deliveries.claim(key, self.now()).await.unwrap() else { panic!("it is free") };
         let waits_for = if kept_back.is_some() { WaitsFor::Breaker } else { WaitsFor::Schedule };
-        let (place, at, attempts, trace) = (Place::Parked, Try::first(2), 2, None);
-        let rest = Rest { place, at, next, waits_for, kept_back, attempts, trace };
+        let (place, at, attempts) = (Place::Parked, Try::first(2), 2);
+        let rest = Rest { place, at, next, waits_for, kept_back, attempts };
         self.deliveries.wait(&claimed, rest).await.unwrap();
     }
 

@@ -18,6 +18,8 @@ impl World {
         let faults = self.simulation.dynamodb.faults();
         faults.sometimes(Fault::Throttled, "", "", 30, dice());
         faults.sometimes(Fault::Conflict, "TransactWriteItems", "afferent-events", 150, dice());
+        faults.sometimes(Fault::Failed, "PutItem", "afferent-events", 60, dice());
+        faults.sometimes(Fault::AnswerLost, "PutItem", "afferent-events", 60, dice());
         faults.sometimes(Fault::Conflict, "UpdateItem", "afferent-deliveries", 20, dice());
         faults.sometimes(Fault::AnswerLost, "TransactWriteItems", "", 100, dice());
         faults.sometimes(Fault::AnswerLost, "UpdateItem", "afferent-deliveries", 60, dice());

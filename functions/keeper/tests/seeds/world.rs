@@ -287,6 +287,7 @@ impl World {
             data: r#"{"record":{"id":"rec","rev":1,"status":"final","kind":"workout"}}"#.to_owned(),
             about: None,
             test: false,
+            trace: None,
         };
         self.records.borrow_mut().entry(user.clone()).or_default().insert(record.to_owned());
         let audience = self.until_done(|| self.outbox.audience([user.clone()])).await;

@@ -56,8 +56,9 @@ enum When {
 }
 
 impl Faults {
-    /// The next `times` requests of `operation` (any, if empty) whose body holds `about` (any, if empty) meet
-    /// the fault. The SDK tries throttled and failed requests again by itself, so a few of these only cost time.
+    /// The next `times` requests of `operation` (any but `DescribeTable`, if empty) whose body holds `about` (any, if
+    /// empty) meet the fault. The SDK tries throttled and failed requests again by itself, so a few of these only cost
+    /// time.
     pub fn next(&self, fault: Fault, operation: &str, about: &str, times: u32) {
         self.add(fault, operation, about, When::Times(times));
     }
@@ -90,7 +91,8 @@ impl Faults {
         }
         let body = String::from_utf8_lossy(body);
         let hit = rules.iter_mut().find_map(|rule| {
-            let fits = rule.operation.is_empty() || rule.operation == operation;
+            // What a table is can be asked while its items are throttled.
+            let fits = rule.operation == operation || (rule.operation.is_empty() && operation != "DescribeTable");
             (fits && body.contains(&rule.about) && rule.when.strikes()).then_some(rule.fault)
         });
         rules.retain(|rule| !matches!(rule.when, When::Times(0)));

@@ -3,6 +3,7 @@
 
 mod faults;
 mod file;
+mod heat;
 mod http;
 mod mends;
 mod operations;
@@ -23,6 +24,7 @@ use crate::meter::Meter;
 
 pub use dynoxide::DynoxideError;
 pub use faults::{Fault, Faults};
+pub use heat::{Heat, Hot};
 pub use operations::Answer;
 pub(crate) use streams::created;
 pub use streams::{Page, Position, RETENTION};
@@ -41,6 +43,7 @@ struct Inner {
     writes: Mutex<BTreeMap<String, watch::Sender<u64>>>,
     faults: Faults,
     meter: Meter,
+    heat: Heat,
 }
 
 impl DynamoDb {
@@ -71,6 +74,7 @@ impl DynamoDb {
             writes: Mutex::default(),
             faults: Faults::default(),
             meter: Meter::default(),
+            heat: Heat::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -91,6 +95,12 @@ impl DynamoDb {
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.inner.meter
+    }
+
+    /// What counts write units by partition key.
+    #[must_use]
+    pub fn heat(&self) -> &Heat {
+        &self.inner.heat
     }
 
     /// Changes whenever the table is written to.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::heat::Touched;
 use super::{DynamoDb, DynoxideError, mends};
 
 /// The answer to one request of the AWS JSON protocol.
@@ -43,8 +44,13 @@ impl DynamoDb {
         }
         let body = mends::inward(operation, body, &self.inner.region);
         let answer = if metered {
+            let touched = self.heat().touched(operation, &body);
+            let before = self.images(&touched);
             let answer = self.dispatch(operation, &self.meter().asking(operation, &body));
             self.meter().dynamodb(operation, &body, answer.status, &answer.body);
+            if !touched.is_empty() {
+                self.heat().note(&touched, &before, &self.images(&touched), answer.status, &answer.body);
+            }
             answer
         } else {
             self.dispatch(operation, &body)
@@ -56,6 +62,11 @@ impl DynamoDb {
             Some(fault) => fault.after(),
             None => mends::outward(operation, answer, &self.inner.region, self.now()),
         }
+    }
+
+    fn images(&self, touched: &[Touched]) -> Vec<Value> {
+        let get = |one: &Touched| self.dispatch("GetItem", one.get().to_string().as_bytes());
+        touched.iter().map(|one| serde_json::from_slice(&get(one).body).unwrap_or_default()).collect()
     }
 
     /// Wakes those who wait for writes to the tables that the request named.

@@ -38,6 +38,8 @@ pub struct Settings {
     pub init_timeout: Duration,
     /// More variables for every function's environment.
     pub environment: BTreeMap<String, String>,
+    /// Whether X-Ray records every invocation; else none.
+    pub sampled: bool,
 }
 
 impl Settings {
@@ -50,6 +52,7 @@ impl Settings {
             patience: Duration::from_secs(5),
             init_timeout: Duration::from_secs(10),
             environment: BTreeMap::new(),
+            sampled: false,
         }
     }
 

@@ -16,7 +16,7 @@ use super::api::Job;
 use super::log::LogBook;
 use super::sandbox::Sandbox;
 use crate::clock::SystemClock;
-use crate::invoke::InvokeError;
+use crate::invoke::{InvokeError, trace_header};
 use crate::template::Function;
 
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
@@ -27,6 +27,7 @@ pub(super) struct Pool {
     environment: BTreeMap<String, String>,
     patience: Duration,
     init_timeout: Duration,
+    sampled: bool,
     log: LogBook,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Sandbox>>,
@@ -49,6 +50,7 @@ impl Pool {
             environment,
             patience: settings.patience,
             init_timeout: settings.init_timeout,
+            sampled: settings.sampled,
             log,
             permits: Arc::new(Semaphore::new(most as usize)),
             idle: Mutex::default(),
@@ -128,7 +130,7 @@ impl Pool {
         let job = Job {
             request_id: format!("00000000-0000-4000-8000-{number:012x}"),
             function_arn: self.function.arn.clone(),
-            trace_id: format!("Root=1-{:08x}-{number:024x};Sampled=0", now.as_secs()),
+            trace_id: trace_header(now, number, self.sampled),
             deadline_ms: (now + self.function.timeout).as_millis(),
             payload,
             answer,

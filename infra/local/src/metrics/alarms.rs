@@ -43,7 +43,8 @@ impl Standing {
     }
 }
 
-/// How `alarm` stands at `now`. Periods before `began` are not judged: nobody measured then.
+/// How `alarm` stands at `now`. Of periods before `began`, or in which it lies, only what was measured is judged: that
+/// nothing was says nothing, because nobody measured then.
 pub(super) fn judge(alarm: &Alarm, metrics: &Metrics, began: Timestamp, now: Timestamp) -> Standing {
     let Some(returned) = alarm.queries.iter().find(|query| query.returned) else {
         return Standing::NotHere("it returns nothing".to_owned());
@@ -57,10 +58,9 @@ pub(super) fn judge(alarm: &Alarm, metrics: &Metrics, began: Timestamp, now: Tim
     let mut points = Vec::new();
     for back in 0..alarm.periods {
         let ends = whole - period_s * i64::try_from(back).unwrap_or(i64::MAX);
-        if ends - period_s < began.as_secs() - 60 {
-            break;
-        }
+        let before = ends - period_s < began.as_secs() - 60;
         match value(alarm, returned, metrics, period_s, whole, back) {
+            Ok(None) if before => break,
             Ok(value) => points.push(value),
             Err(why) => return Standing::NotHere(why),
         }
@@ -185,6 +185,17 @@ mod tests {
     }
 
     #[test]
+    fn what_happens_soon_after_the_beginning_rings_and_waits_for_no_whole_period() {
+        let (metrics, mut alarm) = (Metrics::default(), alarm("GreaterThanThreshold", 5.0, 1, "notBreaching"));
+        let QuerySource::Metric { period_s, .. } = &mut alarm.queries[0].source else { panic!("a metric") };
+        *period_s = 900;
+        metrics.note("Afferent", "", "Calls", "Count", &[6], at(1));
+        assert_eq!(judge(&alarm, &metrics, BEGAN, at(2)), Standing::Alarm(Some(6.0)));
+        assert_eq!(judge(&alarm, &metrics, BEGAN, at(16)), Standing::Alarm(Some(6.0)));
+        assert_eq!(judge(&alarm, &metrics, BEGAN, at(17)), Standing::Fine(None));
+    }
+
+    #[test]
     fn every_alarm_of_the_template_but_those_of_versions_can_be_judged_here() {
         let text = include_str!("../../../template.yaml");
         let given = [("WithingsClientId", "id"), ("WithingsClientSecret", "secret"), ("CallbackSecretSha256", "00")];
@@ -197,6 +208,37 @@ mod tests {
         for alarm in alarms {
             let standing = judge(&alarm, &Metrics::default(), BEGAN, at(100_000));
             assert!(!matches!(standing, Standing::NotHere(_)), "{}: {standing:?}", alarm.name);
+        }
+    }
+
+    /// The template's alarm of this name, after the stack's.
+    fn of_template(name: &str) -> Alarm {
+        let given = [("WithingsClientId", "id"), ("WithingsClientSecret", "secret"), ("CallbackSecretSha256", "00")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let template = Template::parse(include_str!("../../../template.yaml"), &Place::default(), &given).unwrap();
+        let is_it = |alarm: &Alarm| alarm.name == format!("{}-{name}", template.place.stack);
+        template.alarms.iter().find(|alarm| is_it(alarm)).unwrap().clone()
+    }
+
+    #[test]
+    fn a_new_version_that_fails_all_of_its_tenth_is_taken_back_and_a_few_failures_take_nothing_back() {
+        for function in ["fetcher", "fanout", "dispatcher"] {
+            let alarm = of_template(&format!("deployment-{function}-batches"));
+            let standing = |failed: u64, invocations: usize| {
+                let metrics = Metrics::default();
+                metrics.note("Afferent", "", &format!("BatchesFailed.{function}"), "Count", &[failed], at(9));
+                let of = format!("afferent-{function}");
+                metrics.note("AWS/Lambda", &of, "Invocations", "Count", &vec![1; invocations], at(9));
+                judge(&alarm, &metrics, BEGAN, at(10))
+            };
+            assert_eq!(standing(10, 100), Standing::Alarm(Some(10.0)), "the tenth that a canary gets");
+            assert_eq!(standing(2, 2), Standing::Fine(Some(0.0)), "a message that cannot be read stops no deployment");
+            assert_eq!(standing(3, 6), Standing::Alarm(Some(50.0)));
+            assert_eq!(standing(5, 100), Standing::Fine(Some(5.0)));
+            let quiet = Metrics::default();
+            quiet.note("AWS/Lambda", &format!("afferent-{function}"), "Invocations", "Count", &[1, 1], at(9));
+            assert_eq!(judge(&alarm, &quiet, BEGAN, at(10)), Standing::Fine(Some(0.0)), "a zero is not written");
+            assert_eq!(judge(&alarm, &Metrics::default(), BEGAN, at(10)), Standing::Fine(None));
         }
     }
 

@@ -78,7 +78,8 @@ impl InProcess {
         }
         let (status, body) = if target.starts_with("AmazonSQS.") {
             self.dynamodb.meter().sqs(target, body);
-            let answer = self.sqs.handle(target, body, &self.sqs_url).await;
+            let trace = request.headers().get("x-amzn-trace-id");
+            let answer = self.sqs.handle_traced(target, body, &self.sqs_url, trace).await;
             (answer.status, answer.body)
         } else if target.starts_with("secretsmanager.") {
             self.dynamodb.meter().secret();

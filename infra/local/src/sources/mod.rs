@@ -12,6 +12,7 @@ mod stream;
 mod stream_event;
 
 pub use position::Positions;
+pub(crate) use position::position_name;
 pub use queue::QueueReader;
 pub use response::{Outcome, read};
 pub use stream::{Notify, StreamReader};

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What the position of a function in a table's stream is kept as.
+pub(crate) fn position_name(function: &str, table: &str) -> String {
+    format!("{function}/{table}")
+}
+
 /// The positions of all stream sources, by a name each. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Positions {
@@ -31,13 +36,13 @@ impl Positions {
         Ok(Self { file: Some(file.to_owned()), known: Arc::new(Mutex::new(known)) })
     }
 
-    pub(super) fn get(&self, source: &str) -> Option<String> {
+    pub(crate) fn get(&self, source: &str) -> Option<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned()
     }
 
     /// Remembers the sequence number of the last record that is done with. A crash before this makes the
     /// records come again, as on AWS.
-    pub(super) fn set(&self, source: &str, sequence_number: &str) {
+    pub(crate) fn set(&self, source: &str, sequence_number: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(source.to_owned(), sequence_number.to_owned());
         let Some(file) = &self.file else { return };

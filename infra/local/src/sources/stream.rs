@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::backoff::Backoff;
-use super::position::Positions;
+use super::position::{Positions, position_name};
 use super::response::{Outcome, read};
 use super::stream_event::{self, GivenUp};
 use crate::dynamodb::{DynamoDb, Position};
@@ -60,7 +60,7 @@ impl Work {
 impl StreamReader {
     /// Reads for ever.
     pub async fn run(self) {
-        let name = format!("{}/{}", self.function.name, self.source.table);
+        let name = position_name(&self.function.name, &self.source.table);
         // Subscribed before the first read, so that no write falls between a read and the wait after it.
         let mut writes = self.dynamodb.writes(&self.source.table);
         let mut position = match self.positions.get(&name) {

@@ -44,6 +44,22 @@ async fn a_message_goes_over_the_wire_with_digests_and_only_what_was_asked_for()
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_trace_header_of_a_request_is_that_of_each_message_that_has_none() {
+    let sqs = with_queue(&[]);
+    let own = json!({ "AWSTraceHeader": { "DataType": "String", "StringValue": "own" } });
+    let entries = json!([{ "Id": "0", "MessageBody": "by request" },
+                         { "Id": "1", "MessageBody": "by message", "MessageSystemAttributes": own }]);
+    let body = json!({ "QueueUrl": "q", "Entries": entries }).to_string();
+    sqs.handle_traced("AmazonSQS.SendMessageBatch", body.as_bytes(), "http://local", Some("header")).await;
+    let ask = json!({ "QueueUrl": "q", "MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["All"] });
+    let messages = call(&sqs, "ReceiveMessage", ask).await;
+    let mut seen: Vec<_> = messages["Messages"].as_array().unwrap().iter().collect();
+    seen.sort_by_key(|message| message["Body"].to_string());
+    let traces: Vec<_> = seen.iter().map(|message| &message["Attributes"]["AWSTraceHeader"]).collect();
+    assert_eq!(traces, ["own", "header"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_carries_both_of_its_names() {
     let sqs = with_queue(&[]);
     let answer =

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::Dice;
+use crate::reply::{Control, Reply};
 use crate::schedule::Custom;
 
 struct Roll(u64);

@@ -98,6 +98,7 @@ fn warning(notice: &Notice, number: u32, subject: &Subject<'_>) -> Vec<String> {
 fn disabled(notice: &Notice, cause: Cause, since: Timestamp, subject: &Subject<'_>) -> Vec<String> {
     let mend = match cause {
         Cause::Owner => "To have events delivered again, enable the endpoint.",
+        Cause::Operator => "To have events delivered again, ask the operator to enable the endpoint.",
         Cause::Gone => "To have events delivered again, let it answer anything but 410, then enable it.",
         Cause::Receiver => "To have events delivered again, let it stop asking for that, then enable it.",
         Cause::Failing => {

@@ -285,6 +285,7 @@ fn every_cause_has_its_advice() {
     let (endpoint, health) = (endpoint(), failing(1, 0));
     for (cause, advice) in [
         (Cause::Owner, "enable the endpoint"),
+        (Cause::Operator, "ask the operator"),
         (Cause::Gone, "anything but 410"),
         (Cause::Receiver, "stop asking for that"),
         (Cause::Failing, "mend it"),
@@ -295,7 +296,7 @@ fn every_cause_has_its_advice() {
 }
 
 fn notices() -> impl Strategy<Value = Notice> {
-    let causes = [Cause::Owner, Cause::Gone, Cause::Receiver, Cause::Failing];
+    let causes = [Cause::Owner, Cause::Operator, Cause::Gone, Cause::Receiver, Cause::Failing];
     prop_oneof![
         (1_u32..=4).prop_map(warning),
         prop::sample::select(causes.to_vec()).prop_map(|cause| Notice::Disabled { cause, since: NOW }),

@@ -70,6 +70,7 @@ pub fn revise(stored: Option<&Record>, fresh: Fact, now: Timestamp, synckind: Sy
         synckind,
         run: fresh.run,
         pull: None,
+        trace: None,
         ingested_ms,
         changed_ms: now.as_millis(),
         digest,
@@ -85,6 +86,7 @@ pub fn retract(stored: &Record, now: Timestamp) -> Record {
         synckind: SyncKind::Live,
         run: None,
         pull: None,
+        trace: None,
         changed_ms: now.as_millis(),
         change_bucket: change_bucket(now, &stored.user),
         ..stored.clone()

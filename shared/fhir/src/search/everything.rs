@@ -48,6 +48,10 @@ impl Everything {
             }
             Ok(true)
         })?;
+        if common.is_count() {
+            // It is no search: HL7 gives it no total.
+            return Err(Refused::new("_count", "a number from 1 on"));
+        }
         Ok(Self { search: Search { common, ..search }, types })
     }
 

@@ -11,7 +11,7 @@
 //! | `_lastUpdated` | the same, of when the revision was stored; without a zone UTC |
 //! | `_id` | ids of Observations |
 //! | `_sort` | `-date` (the default) or `date` |
-//! | `_count` | 1 and more; of more than [`MOST`] that many are given |
+//! | `_count` | 1 and more, of more than [`MOST`] that many are given; 0 is how many there are |
 //!
 //! A comma is *or*, a parameter given again is *and*. A comma, a bar, a dollar sign or a backslash within a value has a
 //! backslash before it.
@@ -97,14 +97,20 @@ impl Common {
             "_count" => {
                 let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
                 // What is too large for any number is more than the most as well (R4: a server may give fewer).
-                let count = is_number.then(|| value.parse().unwrap_or(usize::MAX)).filter(|count| *count > 0);
-                self.count = Some(count.ok_or_else(|| Refused::new(name, "a number from 1 on"))?.min(MOST));
+                let count = is_number.then(|| value.parse().unwrap_or(usize::MAX));
+                self.count = Some(count.ok_or_else(|| Refused::new(name, "a number"))?.min(MOST));
             }
             "_cursor" => self.cursor = Some(value.to_owned()),
             "_format" => format(name, value)?,
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Whether the search asks for how many there are, and for none of them.
+    #[must_use]
+    pub fn is_count(&self) -> bool {
+        self.count == Some(0)
     }
 
     /// Reads the parameters of a search; `more` takes those that it has besides. Unknown ones are refused unless `lenient`; unknown

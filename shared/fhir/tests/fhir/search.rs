@@ -197,7 +197,6 @@ fn an_unknown_parameter_is_refused_by_name_or_ignored_by_wish_but_a_modifier_nev
 #[test]
 fn limits_are_kept() {
     for (name, value) in [
-        ("_count", "0"),
         ("_count", "-1"),
         ("_count", "many"),
         ("_count", ""),
@@ -213,6 +212,13 @@ fn limits_are_kept() {
     let long = ["8867-4"; 51].join(",");
     assert!(search(&[("code", &long)]).is_err());
     assert!(search(&[("_format", "application/fhir json"), ("_count", "200")]).is_ok());
+}
+
+#[test]
+fn who_asks_for_no_resource_asks_how_many_there_are_and_everything_is_never_counted() {
+    assert!(search(&[("_count", "0")]).unwrap().common.is_count());
+    assert!(!search(&[("_count", "1")]).unwrap().common.is_count() && !search(&[]).unwrap().common.is_count());
+    assert_eq!(Everything::read(&parameters(&[("_count", "0")]), false).unwrap_err().parameter, "_count");
 }
 
 #[test]

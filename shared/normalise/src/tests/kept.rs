@@ -31,7 +31,7 @@ const GROUPS: [(&str, Option<Service>); 18] = [
 
 /// A step into a tree: a member, or an item of a list.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Member(String),
     Item(usize),
 }
@@ -41,7 +41,7 @@ fn file(path: &str) -> Json {
 }
 
 /// Every fixture: its name, its group, and its tree with the envelope.
-fn fixtures() -> Vec<(String, &'static str, Option<Service>, Json)> {
+pub(super) fn fixtures() -> Vec<(String, &'static str, Option<Service>, Json)> {
     let entries = std::fs::read_dir(format!("{FIXTURES}/withings")).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|name| name.ends_with(".json"));
@@ -54,7 +54,7 @@ fn fixtures() -> Vec<(String, &'static str, Option<Service>, Json)> {
     grouped.collect()
 }
 
-fn at<'a>(tree: &'a mut Json, steps: &[Step]) -> &'a mut Json {
+pub(super) fn at<'a>(tree: &'a mut Json, steps: &[Step]) -> &'a mut Json {
     steps.iter().fold(tree, |tree, step| match (tree, step) {
         (Json::Object(members), Step::Member(name)) => members.get_mut(name).unwrap(),
         (Json::List(items), Step::Item(index)) => &mut items[*index],
@@ -88,7 +88,7 @@ fn path(way: &[Step]) -> String {
 }
 
 /// By path, the ways to nodes of a kind: a path of many nodes by about `most` of them, among them the first and the last.
-fn ways(tree: &Json, most: usize, wanted: impl Fn(&Json) -> bool) -> BTreeMap<String, Vec<Vec<Step>>> {
+pub(super) fn ways(tree: &Json, most: usize, wanted: impl Fn(&Json) -> bool) -> BTreeMap<String, Vec<Vec<Step>>> {
     let mut ways: BTreeMap<String, Vec<Vec<Step>>> = BTreeMap::new();
     walk(tree, &mut Vec::new(), &mut |way, node| {
         if wanted(node) {
@@ -132,7 +132,7 @@ fn others(leaf: &Json) -> Vec<Json> {
     }
 }
 
-fn outcome(service: Service, tree: &Json) -> Outcome {
+pub(super) fn outcome_of(service: Service, tree: &Json) -> Outcome {
     let recording = recording();
     let of = if service.is_signal() { Of::Recording(&recording) } else { Of::Nothing };
     normalise(&later(), service, &Body::new(tree.get("body").cloned().unwrap_or_default()), of)
@@ -152,7 +152,7 @@ fn unseen(
     changes: impl Fn(&Json) -> Vec<Json>,
     told: bool,
 ) -> BTreeSet<String> {
-    let before = outcome(service, tree);
+    let before = outcome_of(service, tree);
     let shown = said(&before);
     let mut unseen = BTreeSet::new();
     // An answer without rows has nothing to keep, and a signal that is not synced yet comes again.
@@ -162,7 +162,7 @@ fn unseen(
             let leaf = at(&mut changed, way).clone();
             !changes(&leaf).into_iter().any(|other| {
                 *at(&mut changed, way) = other;
-                let after = outcome(service, &changed);
+                let after = outcome_of(service, &changed);
                 let new = said(&after).iter().any(|fact| !shown.contains(fact));
                 let kept = after.problems == before.problems && after.facts.len() >= before.facts.len() && new;
                 kept || (told && after.problems != before.problems)
@@ -176,7 +176,7 @@ fn unseen(
 }
 
 /// The list of knowingly ignored leaves: group, path, reason.
-fn ignored() -> BTreeMap<(String, String), String> {
+pub(super) fn ignored() -> BTreeMap<(String, String), String> {
     let Json::Object(groups) = file("ignored.json") else { panic!("groups") };
     let mut ignored = BTreeMap::new();
     for (group, paths) in groups {

@@ -8,7 +8,7 @@ use afferent_domain::health::{OPENING_TIME, OPENING_TRIES};
 use afferent_domain::id::{EventId, JobId};
 use afferent_domain::job::{MOST_PER_MINUTE, PER_MINUTE, State};
 use afferent_local::network::Reply;
-use afferent_registry::{ListWish, MOST_JOBS, New, RegistryError, Span};
+use afferent_registry::{By, ListWish, MOST_JOBS, New, RegistryError, Span};
 use afferent_store::endpoints::Endpoints;
 
 use crate::stack::{OTHER, Stack, URL, body, field, header, seconds};
@@ -64,7 +64,7 @@ async fn a_test_shows_what_live_deliveries_meet_and_is_refused_where_none_is_mad
     assert!(attempt["error"].as_str().unwrap().starts_with("refused: "), "{attempt}");
     assert_eq!(attempt["fault"], "receiver");
     assert!(stack.receiver.seen().is_empty());
-    stack.registry.disable(&id, None).await.unwrap();
+    stack.registry.disable(&id, None, By::Owner).await.unwrap();
     let refused = stack.registry.send_test(&id, "webhook.test").await.unwrap_err();
     assert!(matches!(refused, RegistryError::Conflict(_)));
 }
@@ -234,7 +234,7 @@ async fn jobs_are_listed_ended_and_limited() {
     assert_eq!(stack.registry.cancel_job(&id, &none).await.unwrap_err(), RegistryError::NotFound("job"));
     assert_eq!(stack.registry.jobs(&"ep_none".into()).await.unwrap_err(), RegistryError::NotFound("endpoint"));
 
-    stack.registry.disable(&id, None).await.unwrap();
+    stack.registry.disable(&id, None, By::Owner).await.unwrap();
     let refused = stack.registry.recover(&id, span).await.unwrap_err();
     assert!(matches!(refused, RegistryError::Conflict(_)));
     let jobs = stack.registry.jobs(&id).await.unwrap();

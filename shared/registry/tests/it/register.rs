@@ -5,7 +5,7 @@ use afferent_domain::endpoint::Destination;
 use afferent_domain::id::{EndpointId, UserId};
 use afferent_local::dynamodb::Fault;
 use afferent_local::network::Reply;
-use afferent_registry::{Came, Change, New, RegistryError};
+use afferent_registry::{By, Came, Change, New, RegistryError};
 
 use crate::stack::{OTHER, Stack, URL, body, field, header, seconds};
 
@@ -136,20 +136,73 @@ async fn a_change_takes_effect_at_once_and_leaves_the_rest() {
     let (was, secret) = stack.registered(&format!(r#"{{"url":"{URL}","headers":{{"x-key":"1"}}}}"#)).await;
     let id = was.endpoint.clone();
     let json = r#"{"types":["ecg.*"],"users":["usr_anna"],"description":"hearts"}"#;
-    let now = stack.registry.change(&id, &Change::from_json(json).unwrap()).await.unwrap();
+    let now = stack.registry.change(&id, &Change::from_json(json).unwrap(), By::Operator).await.unwrap();
     assert_eq!(now, stack.registry.get(&id).await.unwrap().endpoint);
     assert_eq!((&now.headers, &now.destination), (&was.headers, &was.destination));
     stack.record("rec_1").await;
     assert!(stack.receiver.seen().is_empty(), "it is no ECG");
 
     let json = r#"{"types":["body_weight.created"],"headers":{"x-other":"2"}}"#;
-    stack.registry.change(&id, &Change::from_json(json).unwrap()).await.unwrap();
+    stack.registry.change(&id, &Change::from_json(json).unwrap(), By::Operator).await.unwrap();
     stack.record("rec_2").await;
     let seen = stack.verified(&secret);
     assert_eq!((header(&seen[0], "x-other"), header(&seen[0], "x-key")), ("2", ""));
-    stack.registry.change(&id, &Change::from_json(r#"{"users":["usr_ben"],"headers":null}"#).unwrap()).await.unwrap();
+    stack
+        .registry
+        .change(&id, &Change::from_json(r#"{"users":["usr_ben"],"headers":null}"#).unwrap(), By::Operator)
+        .await
+        .unwrap();
     stack.record("rec_3").await;
     assert_eq!(stack.receiver.seen().len(), 1, "Anna's are no longer wanted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_owner_decides_neither_what_an_endpoint_may_see_nor_that_it_goes_to_a_queue() {
+    let stack = Stack::start().await;
+    let json = format!(r#"{{"url":"{URL}","users":["usr_ben"],"types":["ecg.*"],"payload":"thin","backfill":"none"}}"#);
+    let was = stack.registered(&json).await.0;
+    let id = was.endpoint.clone();
+    let queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/other";
+    for json in [
+        r#"{"users":null}"#,
+        r#"{"users":["usr_anna"]}"#,
+        r#"{"types":["*"]}"#,
+        r#"{"payload":"full"}"#,
+        r#"{"backfill":"events"}"#,
+        &format!(r#"{{"description":"ours","queue_url":"{queue}"}}"#),
+    ] {
+        let change = Change::from_json(json).unwrap();
+        let refused = stack.registry.change(&id, &change, By::Owner).await.unwrap_err();
+        assert!(matches!(refused, RegistryError::Beyond(_)), "{json}: {refused}");
+        assert_eq!(stack.registry.get(&id).await.unwrap().endpoint, was, "{json}");
+    }
+    let same = r#"{"users":["usr_ben"],"types":["ecg.*"],"payload":"thin","description":"ours"}"#;
+    let change = Change::from_json(same).unwrap();
+    let now = stack.registry.change(&id, &change, By::Owner).await.unwrap();
+    assert_eq!((now.users, now.description.as_deref()), (was.users, Some("ours")));
+    let change = Change::from_json(&format!(r#"{{"queue_url":"{queue}"}}"#)).unwrap();
+    stack.registry.change(&id, &change, By::Operator).await.unwrap();
+    let back = Change::from_json(&format!(r#"{{"url":"{URL}"}}"#)).unwrap();
+    let refused = stack.registry.change(&id, &back, By::Owner).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::Beyond(_)), "nor from one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_were_given_for_one_address_are_not_sent_to_another() {
+    let stack = Stack::start().await;
+    let (was, secret) = stack.registered(&format!(r#"{{"url":"{URL}","headers":{{"x-key":"1"}}}}"#)).await;
+    let id = was.endpoint;
+    let change = |json: String| Change::from_json(&json).unwrap();
+    let same = change(format!(r#"{{"url":"{URL}"}}"#));
+    assert_eq!(stack.registry.change(&id, &same, By::Owner).await.unwrap().headers, ["x-key"], "it goes where it went");
+    let moved = change(format!(r#"{{"url":"{URL}/moved"}}"#));
+    assert_eq!(stack.registry.change(&id, &moved, By::Owner).await.unwrap().headers, [] as [&str; 0]);
+    stack.record("rec_1").await;
+    let anew = change(format!(r#"{{"url":"{URL}/again","headers":{{"x-key":"2"}}}}"#));
+    assert_eq!(stack.registry.change(&id, &anew, By::Owner).await.unwrap().headers, ["x-key"]);
+    stack.record("rec_2").await;
+    let seen: Vec<_> = stack.verified(&secret).iter().map(|seen| header(seen, "x-key").to_owned()).collect();
+    assert_eq!(seen, ["", "2"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +216,7 @@ async fn a_higher_rate_lets_nothing_new_stand_behind_the_places_of_the_old_one()
     }
     assert_eq!(stack.verified(&secret).len(), 1, "the line is three quarters of an hour long");
     let json = r#"{"rate":{"requests":10,"per_s":1}}"#;
-    stack.registry.change(&id, &Change::from_json(json).unwrap()).await.unwrap();
+    stack.registry.change(&id, &Change::from_json(json).unwrap(), By::Operator).await.unwrap();
     stack.record("rec_new").await;
     assert_eq!(stack.verified(&secret).len(), 2);
     seconds(3_600).await;
@@ -176,15 +229,15 @@ async fn a_refused_change_changes_nothing() {
     let (was, _) = stack.registered(&format!(r#"{{"url":"{URL}","headers":{{"x-key":"1"}}}}"#)).await;
     let id = was.endpoint.clone();
     let private = r#"{"url":"https://127.0.0.1/","headers":{"x-key":"2"},"types":["ecg.*"]}"#;
-    let refused = stack.registry.change(&id, &Change::from_json(private).unwrap()).await.unwrap_err();
+    let refused = stack.registry.change(&id, &Change::from_json(private).unwrap(), By::Operator).await.unwrap_err();
     assert!(matches!(refused, RegistryError::Refused(_)));
     let long = Change { description: Some(Some("a".repeat(201))), types: Some(Vec::new()), ..Change::default() };
-    assert_eq!(field(stack.registry.change(&id, &long).await), "types");
+    assert_eq!(field(stack.registry.change(&id, &long, By::Operator).await), "types");
     assert_eq!(stack.registry.get(&id).await.unwrap().endpoint, was);
     stack.record("rec_1").await;
     assert_eq!(header(&stack.receiver.seen()[0], "x-key"), "1");
     let nobody = EndpointId::from("ep_none");
-    let missing = stack.registry.change(&nobody, &Change::default()).await.unwrap_err();
+    let missing = stack.registry.change(&nobody, &Change::default(), By::Operator).await.unwrap_err();
     assert_eq!(missing, RegistryError::NotFound("endpoint"));
     assert_eq!(stack.registry.get(&EndpointId::from("")).await.unwrap_err(), RegistryError::NotFound("endpoint"));
 }
@@ -196,9 +249,9 @@ async fn of_changes_at_once_none_is_lost() {
     let change = |json: &str| Change::from_json(json).unwrap();
     let (one, two) = (change(r#"{"description":"ours"}"#), change(r#"{"types":["ecg.*"]}"#));
     let (one, two, off) = tokio::join!(
-        stack.registry.change(&id, &one),
-        stack.registry.change(&id, &two),
-        stack.registry.disable(&id, None)
+        stack.registry.change(&id, &one, By::Operator),
+        stack.registry.change(&id, &two, By::Operator),
+        stack.registry.disable(&id, None, By::Owner)
     );
     assert!(one.is_ok() && two.is_ok() && off.is_ok());
     let now = stack.registry.get(&id).await.unwrap().endpoint;

@@ -75,6 +75,7 @@ pub fn about_no_record(event_type: &str, data: &Value, test: bool) -> Value {
         data: data.to_string(),
         about: Some(endpoint.clone()),
         test,
+        trace: None,
     };
     body(draft)
 }

@@ -3,6 +3,7 @@
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{Key, Place, kept_back_shard};
 use afferent_domain::id::EndpointId;
+use afferent_domain::trace::Trace;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::{Deliveries, Kept, TABLE, kept};
@@ -21,7 +22,7 @@ pub struct Due {
     /// Whether it is parked: then nobody holds it, and it has no message.
     pub parked: bool,
     /// The trace that its next message carries.
-    pub trace: Option<String>,
+    pub trace: Option<Trace>,
 }
 
 impl Deliveries {
@@ -128,6 +129,6 @@ async fn first(query: QueryFluentBuilder, most: usize) -> Result<Vec<Due>, Store
 fn read(entry: Reading<'_>) -> Result<Due, StoreError> {
     let key = Key { event: entry.text("event")?.into(), endpoint: entry.text("item")?.into() };
     let parked = entry.maybe_text("state") == Some(Place::Parked.as_str());
-    let trace = entry.maybe_text("trace").map(str::to_owned);
+    let trace = entry.maybe_text("trace").and_then(Trace::of_item);
     Ok(Due { key, due: Timestamp::from_millis(entry.number("due_ms")?), parked, trace })
 }

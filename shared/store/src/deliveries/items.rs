@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{Delivery, End, Key, Place, State, Try, Waiting, WaitsFor};
+use afferent_domain::trace::Trace;
 
 use super::TABLE;
 use crate::StoreError;
@@ -24,7 +25,7 @@ pub(super) fn write(delivery: &Delivery, kept: Duration) -> Item {
         ("state".to_owned(), s(delivery.state.as_str())),
     ]);
     if let Some(trace) = &delivery.trace {
-        item.insert("trace".to_owned(), s(trace));
+        item.insert("trace".to_owned(), s(trace.to_item()));
     }
     match &delivery.state {
         State::Waiting(waiting) => item.extend([
@@ -80,7 +81,7 @@ pub(super) fn read(item: &Item) -> Result<Delivery, StoreError> {
         event_type: item.text("type")?.to_owned(),
         created: instant("created_ms")?,
         since: instant("since_ms")?,
-        trace: item.maybe_text("trace").map(str::to_owned),
+        trace: item.maybe_text("trace").and_then(Trace::of_item),
         attempts: item.number("attempts")?,
         claims: item.number("claims")?,
         state,

@@ -41,7 +41,7 @@ pub struct Place {
 
 impl Deliveries {
     /// The deliveries to one endpoint, the newest first, at most `limit`, and the place to go on from if there may be
-    /// more. The index may be a moment behind. An entry that cannot be read is logged and left out: it must not hide the
+    /// more. Which there are is said by an index that may be a moment behind; how they stand is said by the items. An entry that cannot be read is logged and left out: it must not hide the
     /// others. So a page may be empty and not the last.
     ///
     /// # Errors
@@ -120,7 +120,7 @@ async fn page(
 }
 
 impl Deliveries {
-    /// What a list shows of these items of the index, by event. Eventually consistent.
+    /// What a list shows of these items of the index, by event: each as it stands now, however far the index is behind.
     async fn stands(&self, found: &[Item]) -> Result<HashMap<String, Item>, StoreError> {
         const OPERATION: &str = "BatchGetItem";
         let key = |item: &Item| {
@@ -134,6 +134,7 @@ impl Deliveries {
             for round in 0.. {
                 let wanted = KeysAndAttributes::builder()
                     .set_keys(Some(keys))
+                    .consistent_read(true)
                     .projection_expression("event, #item, #state, created_ms")
                     .expression_attribute_names("#item", "item")
                     .expression_attribute_names("#state", "state");

@@ -135,6 +135,7 @@ fn item(job: &JobId) -> String {
 }
 
 fn read(mut whole: Item) -> Result<Job, StoreError> {
+    Reading::new(TABLE, &whole).known()?;
     for other in ["item", "scope", "expires_at"] {
         whole.remove(other);
     }

@@ -1,8 +1,11 @@
 //! Events that an erasure deleted, kept by their ids alone until its last pass: whoever was at work on one when it went
 //! (a dispatcher in a try, `fanout` between the event and its deliveries, a job) may have written a delivery or an attempt
 //! since, and those are found by the event's id and by nothing else. Items `late#<number of the first event>` of the
-//! erasure, or of the connection whose data is erased.
+//! erasure, or of the connection whose data is erased. None stays for ever: where no last pass comes, the TTL takes it.
 
+use std::time::Duration;
+
+use afferent_domain::Timestamp;
 use afferent_domain::event::Event;
 use afferent_domain::id::EventId;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,9 +13,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::StoreError;
 use crate::connections::Connections;
 use crate::duties::Owner;
-use crate::item::{Reading, s};
+use crate::item::{Reading, n, s};
 
 const PREFIX: &str = "late#";
+
+/// Longer than an erasure waits for Withings, and its passes take; and than a delivery of an event that is gone lives.
+const KEPT: Duration = Duration::from_secs(60 * 24 * 3600);
 
 /// Whether a sort key is of such an item.
 pub(super) fn is_late(item: &str) -> bool {
@@ -24,12 +30,13 @@ impl Connections {
     ///
     /// # Errors
     /// DynamoDB fails; then they must stay.
-    pub async fn keep_late(&self, owner: &Owner, events: &[Event]) -> Result<(), StoreError> {
+    pub async fn keep_late(&self, owner: &Owner, events: &[Event], now: Timestamp) -> Result<(), StoreError> {
         let Some(first) = events.first() else { return Ok(()) };
         let ids = events.iter().map(|event| event.id.as_str().to_owned()).collect();
         self.update(&owner.to_string(), &format!("{PREFIX}{:020}", first.sequence))
             // A run that died may have kept some of them already.
-            .update_expression("ADD events :events")
+            .update_expression("SET expires_at = :expires ADD events :events")
+            .expression_attribute_values(":expires", n((now + KEPT).as_secs()))
             .expression_attribute_values(":events", AttributeValue::Ss(ids))
             .send()
             .await

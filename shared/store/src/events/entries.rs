@@ -25,6 +25,7 @@ impl Events {
                 .expression_attribute_names("#sequence", "sequence")
                 .expression_attribute_values(":journal", s(DIRECTORY))
                 .expression_attribute_values(":after", after)
+                .consistent_read(true)
                 .limit(i32::from(limit.max(1)))
                 .send()
                 .await
@@ -58,6 +59,7 @@ impl Events {
                 .expression_attribute_values(":first", n(1))
                 .expression_attribute_values(":last", n(before - 1))
                 .scan_index_forward(false)
+                .consistent_read(true)
                 .limit(i32::from(limit.max(1)))
                 .send()
                 .await

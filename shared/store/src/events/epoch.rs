@@ -15,7 +15,7 @@ const FLOOR: &str = "_epoch";
 
 impl Events {
     /// Raises the epoch of the journal of `user` to `epoch`; `false` if it is as high already. A journal without a head
-    /// begins at the floor. An append under way meets it and reads again.
+    /// begins at the floor. An append under way may still put events of the epoch before: a round raises while `fanout` stands.
     ///
     /// # Errors
     /// DynamoDB failed.

@@ -114,6 +114,19 @@ pub(super) fn marker_item(event: &Event, now: Timestamp, expires: &AttributeValu
     ])
 }
 
+/// The marker of an event that is in the journal of `user`.
+pub(super) fn marker_of(user: &UserId, event: &Item) -> Result<Item, StoreError> {
+    let reading = Reading::new(TABLE, event);
+    Ok(Item::from([
+        ("journal".to_owned(), s(marker_journal(user, &reading.text("record")?.into()))),
+        ("sequence".to_owned(), n(reading.number::<u32>("rev")?)),
+        ("event".to_owned(), s(reading.text("event")?)),
+        ("event_sequence".to_owned(), n(reading.number::<u64>("sequence")?)),
+        ("at_ms".to_owned(), n(reading.number::<i64>("at_ms")?)),
+        ("expires_at".to_owned(), n(reading.number::<i64>("expires_at")?)),
+    ]))
+}
+
 pub(crate) fn read_event(user: &UserId, item: &Item) -> Result<Event, StoreError> {
     let Kind { synckind, about, test } = read_kind(item);
     let body = packed::text(item)?;

@@ -33,7 +33,8 @@ pub struct Entry {
     pub method: String,
     /// The route, with names in the place of ids.
     pub route: String,
-    /// What the names of the route stood for.
+    /// What the names of the route stood for, and what was made, by what it is: several of a kind are one text, a space
+    /// between them.
     pub ids: BTreeMap<String, String>,
     /// The id of the request, as the function's log has it.
     pub request: String,
@@ -59,7 +60,6 @@ impl Keys {
     /// # Errors
     /// DynamoDB fails; then the act may not be done.
     pub async fn begin_entry(&self, entry: &Entry) -> Result<(), StoreError> {
-        let ids = entry.ids.iter().map(|(name, id)| (name.clone(), s(id))).collect();
         let mut item = Item::from([
             ("key".to_owned(), partition(&day(entry.at))),
             ("item".to_owned(), s(&entry.id)),
@@ -67,7 +67,7 @@ impl Keys {
             ("label".to_owned(), s(&entry.label)),
             ("method".to_owned(), s(&entry.method)),
             ("route".to_owned(), s(&entry.route)),
-            ("ids".to_owned(), AttributeValue::M(ids)),
+            ("ids".to_owned(), ids(entry)),
             ("request".to_owned(), s(&entry.request)),
             ("expires_at".to_owned(), n((entry.at + KEPT).as_secs())),
         ]);
@@ -82,7 +82,7 @@ impl Keys {
         put.send().await.map(drop).map_err(StoreError::failed("PutItem"))
     }
 
-    /// Writes how the act of an entry ended.
+    /// Writes how the act of an entry ended, and its ids anew: those of what was made are known only now.
     ///
     /// # Errors
     /// DynamoDB fails; the outcome stays unknown.
@@ -93,7 +93,9 @@ impl Keys {
             .table_name(&self.table)
             .key("key", partition(&day(entry.at)))
             .key("item", s(&entry.id))
-            .update_expression("SET #status = :status, ended_ms = :now")
+            .update_expression("SET #status = :status, ended_ms = :now, #ids = :ids")
+            .expression_attribute_names("#ids", "ids")
+            .expression_attribute_values(":ids", ids(entry))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", n(status))
             .expression_attribute_values(":now", n(now.as_millis()));
@@ -123,6 +125,10 @@ impl Keys {
         let entries = page.items().iter().map(read).collect::<Result<_, _>>()?;
         Ok((entries, page.last_evaluated_key.is_some()))
     }
+}
+
+fn ids(entry: &Entry) -> AttributeValue {
+    AttributeValue::M(entry.ids.iter().map(|(name, id)| (name.clone(), s(id))).collect())
 }
 
 fn read(item: &Item) -> Result<Entry, StoreError> {

@@ -4,6 +4,7 @@ use afferent_domain::Timestamp;
 use afferent_domain::id::{ConnectionId, PullId};
 use afferent_domain::mark::Entry;
 use afferent_domain::service::Service;
+use afferent_domain::trace::Trace;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{LATE, Mark, OPERATION, TABLE, item, owner, read, shard};
@@ -50,6 +51,7 @@ impl Connections {
         connection: &ConnectionId,
         service: Service,
         entry: &Entry,
+        trace: Option<Trace>,
         pull: &PullId,
         (now, until): (Timestamp, Timestamp),
     ) -> Result<Option<Mark>, StoreError> {
@@ -57,11 +59,15 @@ impl Connections {
             true => "if_not_exists(notified_ms, :received)",
             false => ":received",
         };
-        let answer = self
-            .update(&owner(connection), &item(service))
+        let mut update = self.update(&owner(connection), &item(service));
+        let traced = trace.map_or("", |_| ", trace = :trace");
+        if let Some(trace) = trace {
+            update = update.expression_attribute_values(":trace", s(trace.to_item()));
+        }
+        let answer = update
             .update_expression(format!(
                 "SET lease_pull = :pull, lease_ms = :until, due_ms = :until, due_shard = :shard, \
-                 notified_ms = {notified} ADD entries :entry, marks :one"
+                 notified_ms = {notified}{traced} ADD entries :entry, marks :one"
             ))
             .condition_expression(
                 "(attribute_not_exists(lease_ms) OR lease_ms <= :now OR lease_pull = :pull) \

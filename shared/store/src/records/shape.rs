@@ -47,6 +47,7 @@ pub(super) trait Shape: Sized {
 
 impl Shape for Record {
     fn read(item: &Item) -> Result<(Self, usize), StoreError> {
+        Reading::new("records", item).known()?;
         let json = to_json(item);
         Ok((read_record(&json)?, escaped_len(&json)))
     }

@@ -26,8 +26,8 @@ pub fn read(body: &Body) -> Rows<Goals> {
         let mut data = row.other(&["weight"]);
         let weight = match row.json("weight") {
             None => None,
-            Some(json) => {
-                let pair = weight(json, &row.place);
+            Some(_) => {
+                let pair = weight(row);
                 if pair.is_none() {
                     problems.push(row.lacks("weight"));
                 }
@@ -40,7 +40,8 @@ pub fn read(body: &Body) -> Rows<Goals> {
 }
 
 /// `{"value", "unit"}`; without a unit it is in kg.
-fn weight(json: &Json, place: &str) -> Option<(i64, i32)> {
-    let weight = Row::of(json, place).ok()?;
-    Some((weight.int("value")?, i32::try_from(weight.int("unit").unwrap_or(0)).ok()?))
+fn weight(row: &Row<'_>) -> Option<(i64, i32)> {
+    let weight = row.part("weight")?;
+    let unit = if weight.json("unit").is_some() { weight.int("unit")? } else { 0 };
+    Some((weight.int("value")?, i32::try_from(unit).ok()?))
 }

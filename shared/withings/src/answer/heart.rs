@@ -6,7 +6,6 @@ use afferent_domain::exact::Json;
 
 use super::{Rows, list};
 use crate::envelope::Body;
-use crate::row::Row;
 
 /// One electrocardiogram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +59,12 @@ const ECG: &[&str] = &[
 #[must_use]
 pub fn read(body: &Body) -> Rows<Ecg> {
     list(body, "series", |row, _| {
-        let part = |name: &'static str| row.json(name).and_then(|json| Row::of(json, row.place.clone()).ok());
+        let part = |name: &'static str| row.part(name);
         let ecg = part("ecg").ok_or_else(|| row.lacks("ecg"))?;
         // An integer, or an object around it.
         let deleted = part("heart_rate").and_then(|part| part.flag("is_deleted")).unwrap_or(false);
-        let heart_rate = row.int("heart_rate").or_else(|| part("heart_rate")?.int("value")).filter(|_| !deleted);
+        let heart_rate =
+            row.int_or_else("heart_rate").or_else(|| part("heart_rate")?.int("value")).filter(|_| !deleted);
         let stetho = part("stetho").and_then(|part| Some((part.int("signalid")?, part.int("vhd"))));
         let known: &[&str] = if stetho.is_some() { &["signalid", "vhd"] } else { &[] };
         let mut other = row.rest(ECG);
@@ -73,7 +73,7 @@ pub fn read(body: &Body) -> Rows<Ecg> {
         {
             other.extend(row.leftover(name, known).map(|left| (name.to_owned(), left)));
         }
-        if row.int("heart_rate").is_none() {
+        if row.int_or_else("heart_rate").is_none() {
             other.extend(row.leftover("heart_rate", &["value"]).map(|left| ("heart_rate".to_owned(), left)));
         }
         Ok(Ecg {

@@ -39,7 +39,7 @@ pub fn read(body: &Body) -> Rows<Entry> {
         Some(Json::List(items)) if items.is_empty() => {}
         Some(Json::Object(members)) => {
             for (index, (at, entry)) in members.iter().enumerate() {
-                match read_entry(at, entry, format!("series[{index}]")) {
+                match read_entry(at, entry, format!("series[{index}]"), &mut problems) {
                     Ok(entry) => rows.push(entry),
                     Err(problem) => problems.push(problem),
                 }
@@ -50,15 +50,17 @@ pub fn read(body: &Body) -> Rows<Entry> {
     Rows { rows, problems }
 }
 
-fn read_entry(at: &str, entry: &Json, place: String) -> Result<Entry, Problem> {
+fn read_entry(at: &str, entry: &Json, place: String, problems: &mut Vec<Problem>) -> Result<Entry, Problem> {
     let row = Row::of(entry, place)?;
-    Ok(Entry {
+    let entry = Entry {
         at: at.parse().map_err(|_| Problem::at(&row.place, Why::Time("key")))?,
         duration: row.int("duration"),
         device_id: row.device_id(),
         model: row.model(),
         model_id: row.model_id(),
         data: row.other(ENTRY),
-        place: row.place,
-    })
+        place: row.place.clone(),
+    };
+    problems.extend(row.misread());
+    Ok(entry)
 }

@@ -83,8 +83,9 @@ const MEASURE: &[&str] = &["value", "unit", "type", "algo", "fm", "position"];
 /// Reads the groups of an answer.
 #[must_use]
 pub fn read(body: &Body) -> Rows<Group> {
-    let timezone = Row::of(body.json(), "").ok().and_then(|body| body.text("timezone"));
-    list(body, "measuregrps", |row, problems| {
+    let whole = Row::of(body.json(), "").ok();
+    let timezone = whole.as_ref().and_then(|whole| whole.text("timezone"));
+    let mut read = list(body, "measuregrps", |row, problems| {
         let measures = row.rows("measures", problems);
         Ok(Group {
             place: row.place.clone(),
@@ -105,11 +106,14 @@ pub fn read(body: &Body) -> Rows<Group> {
                 .collect(),
             other: row.rest(GROUP),
         })
-    })
+    });
+    read.problems.extend(whole.iter().flat_map(Row::misread));
+    read
 }
 
 fn measure(row: &Row<'_>) -> Result<Measure, Problem> {
-    let unit = row.int("unit").unwrap_or(0);
+    // Without a unit the value is as it is; with one that cannot be read it could be anything.
+    let unit = if row.json("unit").is_some() { row.need_int("unit")? } else { 0 };
     Ok(Measure {
         place: row.place.clone(),
         value: row.need_int("value")?,

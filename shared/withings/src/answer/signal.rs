@@ -23,6 +23,8 @@ pub struct Signal {
     pub model_id: Option<i64>,
     /// What else it held: the heart rate, the format and size of a sound.
     pub other: BTreeMap<String, Json>,
+    /// What of it is of another type than it should be.
+    pub problems: Vec<Problem>,
 }
 
 /// Reads heart get.
@@ -61,5 +63,6 @@ fn read(body: &Body, rate: &'static str, position: &'static str) -> Result<Signa
         model: row.model(),
         model_id: row.model_id(),
         other: row.rest(&known),
+        problems: row.misread(),
     })
 }

@@ -36,8 +36,9 @@ const INTERVAL: &[&str] =
 #[must_use]
 pub fn read(body: &Body) -> Rows<Interval> {
     // The answer's own `model` is the kind of device (16 tracker, 32 mat); it serves only rows that name none.
-    let kind = Row::of(body.json(), "").ok().and_then(|body| body.model_id());
-    list(body, "series", |row, _| {
+    let whole = Row::of(body.json(), "").ok();
+    let kind = whole.as_ref().and_then(|whole| whole.model_id());
+    let mut read = list(body, "series", |row, _| {
         Ok(Interval {
             place: row.place.clone(),
             start: row.need_int("startdate")?,
@@ -48,7 +49,9 @@ pub fn read(body: &Body) -> Rows<Interval> {
             model_id: row.model_id().or(kind),
             samples: row.other(INTERVAL),
         })
-    })
+    });
+    read.problems.extend(whole.iter().flat_map(Row::misread));
+    read
 }
 
 /// The sums of one night, or of one nap.

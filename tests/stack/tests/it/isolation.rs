@@ -10,9 +10,8 @@ use afferent_domain::id::{EndpointId, EventId};
 use afferent_local::network::{Receiver, Reply};
 use afferent_local::{Setup, Ticks};
 use bytes::Bytes;
+use stack_tests::fleet::{Fleet, pass};
 use stack_tests::load::percentile;
-
-use crate::fleet::{Fleet, pass};
 
 const HEALTHY: usize = 90;
 

@@ -10,6 +10,7 @@ use afferent_domain::secret::Secret;
 use afferent_local::Setup;
 use afferent_secrets::sealer;
 use afferent_store::connections::Connection;
+use afferent_store::item::s;
 use afferent_store::tokens::Pair;
 use stack_tests::{Rig, callback};
 use withings_simulator::{Notify, ProfileAction, Settings, sample};
@@ -329,6 +330,34 @@ async fn under_the_policy_erase_an_unlinked_persons_data_go_and_no_event_comes_o
     assert!(!texts("records").await.contains("body_weight") && !texts("events").await.contains("body_weight"));
     assert!(!texts("deliveries").await.contains("body_weight"));
     assert_eq!(quarantined(&rig).await, BTreeMap::new(), "what waited for the person waits no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_is_back_before_the_last_pass_leaves_nothing_that_waits_for_it() {
+    let rig = start(213, &[("OnUnlink", "erase")], (0, 0)).await;
+    sample::play(&rig.withings, &rig.person, 1).unwrap();
+    rig.settle(SOON).await;
+    rig.withings.profile(rig.person.userid, ProfileAction::Unlink, Notify::Yes).unwrap();
+    rig.settle(SOON).await;
+    tokio::time::sleep(2 * HOUR).await;
+    let owner = format!("connection#{}", rig.connection.id);
+    let late = || {
+        let query = rig
+            .client
+            .query()
+            .table_name(rig.name("connections"))
+            .key_condition_expression("#owner = :owner AND begins_with(#item, :late)")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":owner", s(&owner))
+            .expression_attribute_values(":late", s("late#"));
+        async move { query.send().await.unwrap().items.unwrap_or_default() }
+    };
+    let kept = late().await;
+    assert!(!kept.is_empty() && kept.iter().all(|item| item.contains_key("expires_at")), "{kept:?}");
+    reconnect(&rig, "").await;
+    tokio::time::sleep(2 * DAY).await;
+    assert_eq!((state(&rig).await, late().await), (State::Connected, Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use afferent_domain::budget::Lane;
 use afferent_local::dynamodb::Fault;
 use afferent_local::network::Reply;
 use afferent_local::{Setup, Ticks};
-use afferent_metrics::{DIMENSION, Kept, Metric};
+use afferent_metrics::{Consumer, DIMENSION, Kept, Metric};
 use serde_json::Value;
 use stack_tests::Rig;
 use withings_simulator::{Settings, sample};
@@ -143,6 +143,47 @@ async fn a_limit_that_another_program_uses_up_shows_as_limits_that_were_hit_and_
     assert!(kept.sum(Metric::PullsFailed) > 0);
 }
 
+/// What an alarm takes a release back by, of each function that reads a queue or the stream.
+fn failed(kept: &Kept) -> [u64; 3] {
+    sums(kept, Consumer::ALL.map(Metric::BatchesFailed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_cannot_handle_a_message_shows_as_a_batch_that_failed_and_the_others_do_not() {
+    let rig = Rig::start(36).await;
+    let kept = &*rig.stack.metrics;
+    assert_eq!(failed(kept), [0; 3]);
+    // As of a release whose role lacks a permission: every message that must be stored fails.
+    let dice = std::sync::Arc::clone(&rig.stack.dice);
+    rig.stack.dynamodb.faults().sometimes(Fault::Failed, "", &rig.name("notifications"), 1_000, dice);
+    for appli in [1, 4, 16, 44] {
+        sample::play(&rig.withings, &rig.person, appli).unwrap();
+    }
+    tokio::time::sleep(HOUR / 6).await;
+    let [fetcher, fanout, dispatcher] = failed(kept);
+    assert!(fetcher >= 1 && kept.sum(Metric::NotificationsAccepted) == 0, "{fetcher}");
+    assert_eq!([fanout, dispatcher], [0; 2]);
+    rig.stack.dynamodb.faults().clear();
+    rig.settle(2 * HOUR).await;
+    tokio::time::sleep(HOUR).await;
+    assert!(kept.sum(Metric::NotificationsAccepted) >= 4, "they came again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_on_purpose_is_no_failure_whether_held_or_parked() {
+    let rig = Rig::start(37).await;
+    let kept = &*rig.stack.metrics;
+    rig.receiver.always(Reply::Status(500));
+    for appli in [1, 4, 16, 44] {
+        sample::play(&rig.withings, &rig.person, appli).unwrap();
+    }
+    tokio::time::sleep(8 * HOUR).await;
+    assert!(kept.sum(Metric::DeliveriesHeld) > 0, "some waited on the queue");
+    assert!(kept.sum(Metric::DeliveriesParked) > 0, "and some in the table");
+    assert!(kept.sum(Metric::DeliveriesExhausted) + kept.sum(Metric::BreakersOpened) > 0);
+    assert_eq!(failed(kept), [0; 3]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dead_endpoint_shows_as_waits_as_an_exhausted_delivery_and_many_of_them_as_an_open_breaker() {
     let rig = Rig::start(35).await;
@@ -174,6 +215,7 @@ async fn what_cannot_be_read_what_is_refused_at_the_door_and_what_aws_throttles_
     assert_eq!(rig.request(http::Method::POST, &url, b"userid=1&appli=1").await.status(), 404);
     tokio::time::sleep(HOUR).await;
     assert!(kept.sum(Metric::PoisonMessages) >= 2);
+    assert_eq!(failed(kept).map(|batches| batches > 0), [true, false, true]);
     assert_eq!(kept.sum(Metric::NotificationsRefused), 1);
     assert_eq!(kept.sum(Metric::Throttled), 0);
     rig.stack.dynamodb.faults().next(Fault::Throttled, "PutItem", "", 2);

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use afferent_domain::id::UserId;
+use afferent_domain::id::{NotificationId, UserId};
 use afferent_domain::notification::Quarantine;
 use afferent_local::Setup;
+use afferent_metrics::Metric;
+use afferent_queue::{Notification as Message, Payload, Pull};
 use afferent_store::events::After;
+use afferent_store::notifications::{Notifications, State, Told, day};
 use serde_json::Value;
 use stack_tests::Rig;
 use withings_simulator::sample;
@@ -122,6 +125,38 @@ async fn an_edit_at_withings_is_a_new_revision_of_the_same_record() {
     let last = rig.webhooks().pop().unwrap();
     assert_eq!(last["type"], "blood_pressure.updated");
     assert_eq!((&last["data"]["record"]["rev"], &last["data"]["record"]["status"]), (&2.into(), &"amended".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_that_comes_late_names_the_pull_that_had_satisfied_it_and_not_the_last_one() {
+    let rig = Rig::start(8).await;
+    let notifications = Notifications::new(rig.client.clone(), rig.name("notifications"));
+    let satisfied = || async {
+        let today = day(rig.stack.clock.now());
+        notifications.list(State::Satisfied, &today, None, 100).await.unwrap().0
+    };
+    let pulls_of = |told: &[Told], appli: u32| told.iter().find(|one| one.appli == Some(appli)).unwrap().pulls.clone();
+    // It was received before all of what follows, and lies on the queue.
+    let received = rig.stack.clock.now();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    sample::play(&rig.withings, &rig.person, 1).unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    sample::play(&rig.withings, &rig.person, 4).unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let earlier = || rig.stack.metrics.sum(Metric::NotificationsSatisfiedEarlier);
+    let (before, counted) = (satisfied().await, earlier());
+    let (weighed, pressed) = (pulls_of(&before, 1), pulls_of(&before, 4));
+    assert!(weighed != pressed, "{weighed:?}");
+    let (records, _) = rig.tables.records.page(&rig.connection.user, Some("body_weight"), None, 1).await.unwrap();
+    let at = records[0].effective_ms / 1000;
+    let body = format!("userid={}&appli=1&startdate={}&enddate={at}", rig.person.userid, at - 1);
+    let id = NotificationId::from("ntf_late");
+    let late = Message { id: id.clone(), received_ms: received, payload: Payload::Text(body) };
+    rig.stack.sqs.send(&rig.name("pulls"), local_sqs::Draft::of(Pull::Notification(late).to_body())).unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let told = notifications.told(&id).await.unwrap().unwrap();
+    assert_eq!((told.state, told.pulls), (State::Satisfied, weighed));
+    assert_eq!(earlier(), counted + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,8 +10,7 @@ use afferent_local::network::{Receiver, Reply};
 use afferent_local::{Setup, Ticks};
 use futures_util::future::join_all;
 use local_sqs::{Draft, Receive};
-
-use crate::fleet::{Fleet, pass};
+use stack_tests::fleet::{Fleet, pass};
 
 /// How late a try may be.
 const LATE: Duration = Duration::from_secs(1);

@@ -144,6 +144,7 @@ impl Crowd {
             data: "{}".to_owned(),
             about: None,
             test: false,
+            trace: None,
         };
         self.events.append(&user, vec![draft], self.now(), self.simulation.dice.as_ref()).await.unwrap().remove(0)
     }

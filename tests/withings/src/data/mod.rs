@@ -15,7 +15,7 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Userid;
 use crate::intake::Intake;
@@ -114,5 +114,12 @@ impl<F: Fact> Facts<F> {
 impl<F: Fact> Serialize for Facts<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de, F: Fact> Deserialize<'de> for Facts<F> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let all = Vec::<F>::deserialize(deserializer)?;
+        Ok(Self(all.into_iter().map(|fact| (fact.key(), fact)).collect()))
     }
 }

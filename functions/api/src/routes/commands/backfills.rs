@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Nothing, alive, connection, refresh};
-use crate::door::{Reader, Writer};
+use crate::door::{Reader, Writer, made};
 use crate::extract::{Body, MaybeBody, Path, Query, limit, read_pair, write_pair};
-use crate::problem::{Details, Problem};
+use crate::problem::{Details, Kind, Problem};
 use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json, json_with};
 use crate::state::{App, Shared};
@@ -191,7 +191,10 @@ async fn start_backfill(
     let mut ask = Ask::of(&connection.scopes, range.from, range.to, wish.details);
     if let Some(services) = &services {
         if let Some(missing) = services.iter().find(|service| !connection.scopes.allow(**service)) {
-            return Err(Problem::conflict("not-granted", format!("the person has not granted what {missing} needs")));
+            return Err(Problem::conflict(
+                Kind::NotGranted,
+                format!("the person has not granted what {missing} needs"),
+            ));
         }
         ask = ask.only(services);
     }
@@ -199,13 +202,16 @@ async fn start_backfill(
         return json(&estimate(&app, &connection, &ask, now).await?);
     }
     match app.connections.ask_run(&connection, ask, now).await? {
-        Asked::Begun(run) => json_with(StatusCode::ACCEPTED, &BackfillRun::of(&run)),
+        Asked::Begun(run) => {
+            let answer = json_with(StatusCode::ACCEPTED, &BackfillRun::of(&run))?;
+            Ok(made(answer, [("run", run.id.to_string())]))
+        }
         Asked::UnderWay(run) => {
-            Err(Problem::conflict("backfill-under-way", format!("{run} is under way and reads all of this")))
+            Err(Problem::conflict(Kind::BackfillUnderWay, format!("{run} is under way and reads all of this")))
         }
         Asked::TooMany => {
             let detail = format!("{MOST_RUNNING} runs of this connection are under way: wait for one, or cancel it");
-            Err(Problem::conflict("too-many-backfills", detail))
+            Err(Problem::conflict(Kind::TooManyBackfills, detail))
         }
     }
 }
@@ -308,7 +314,7 @@ async fn cancel_backfill(
     app.records.tell_run(&app.connections, &run, &*app.rim.clock).await?;
     let run = found(&app, &text, run.id.as_str()).await?;
     if run.state != Standing::Cancelled {
-        return Err(Problem::conflict("backfill-over", format!("it is over already: {}", run.state)));
+        return Err(Problem::conflict(Kind::BackfillOver, format!("it is over already: {}", run.state)));
     }
     json(&BackfillRun::of(&run))
 }

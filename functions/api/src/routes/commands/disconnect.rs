@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{Nothing, connection};
 use crate::door::Writer;
 use crate::extract::{MaybeBody, Path};
-use crate::problem::{Details, Problem};
+use crate::problem::{Details, Kind, Problem};
 use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json_with};
 use crate::state::Shared;
@@ -67,7 +67,7 @@ async fn disconnect_connection(
     if connection.state == Link::Unlinked {
         return json_with(StatusCode::OK, &answer(Link::Unlinked, false, Some("dead_before")));
     }
-    let again = || Problem::conflict("connected-again", "the person is connecting again: look at it, and ask again");
+    let again = || Problem::conflict(Kind::ConnectedAgain, "the person is connecting again: look at it, and ask again");
     let ended = app.connections.begin_disconnect(&connection, app.now()).await?.ok_or_else(again)?;
     let gone = Connection { state: Link::Disconnected, ..connection.clone() };
     app.records.bring(gone.fact(), app.now(), SyncKind::Live).await?;

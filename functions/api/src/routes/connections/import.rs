@@ -1,5 +1,6 @@
 //! Bringing connections that were made elsewhere.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use afferent_domain::backfill::Depth;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::consent::{Brought, NotImported};
-use crate::door::Writer;
+use crate::door::{Writer, made, not_final};
 use crate::extract::Body;
 use crate::problem::Problem;
 use crate::routes::put::{Routes, put};
@@ -27,6 +28,12 @@ pub(super) fn routes<R: Routes>(routes: R) -> R {
 
 /// The most connections of one request.
 const MOST: usize = 100;
+
+/// What came of one that was brought now.
+const IMPORTED: &str = "imported";
+
+/// Why one was not, where the same again is right: as the problem of that kind is called.
+const UNAVAILABLE: &str = "unavailable";
 
 /// The longest token, in bytes. Withings' have 40.
 const TOKEN: usize = 512;
@@ -135,7 +142,8 @@ struct Reason {
 ///
 /// The tokens are sealed and stored; nothing is called before the first refresh, and a pair that Withings does not take
 /// then ends the connection as `reauthorise`. A pair is one chain: from that refresh on whoever else has it is cut off,
-/// so stop the other side first. The answer never repeats a token.
+/// so stop the other side first. The answer never repeats a token. One request has 9 seconds: what there was no time for is
+/// `unavailable`, and the same request again brings it, with the same `Idempotency-Key` too; what is there is `already`.
 #[utoipa::path(
     post,
     path = "/v1/connections/import",
@@ -155,7 +163,7 @@ async fn import_connections(State(app): State<Shared>, _: Writer, Body(imports):
         let outcome = match new.checked() {
             Ok(brought) => match app.consents.import(brought, until).await? {
                 Ok(done) => {
-                    let result = if done.already { "already" } else { "imported" };
+                    let result = if done.already { "already" } else { IMPORTED };
                     let (user, connection) = (Some(done.user), Some(done.connection));
                     Outcome { reference_id, result, user, connection, problem: None }
                 }
@@ -165,7 +173,16 @@ async fn import_connections(State(app): State<Shared>, _: Writer, Body(imports):
         };
         connections.push(outcome);
     }
-    json(&Imported { connections })
+    let is_cut_short = connections.iter().any(|one| one.problem.as_ref().is_some_and(|why| why.kind == UNAVAILABLE));
+    let ids = |id: fn(&Outcome) -> Option<String>| {
+        let new = connections.iter().filter(|one| one.result == IMPORTED).filter_map(id);
+        // One person may have several accounts.
+        new.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let users = ids(|one| one.user.as_ref().map(ToString::to_string));
+    let made_of = ids(|one| one.connection.as_ref().map(ToString::to_string));
+    let answer = made(json(&Imported { connections })?, [("users", users), ("connections", made_of)]);
+    Ok(if is_cut_short { not_final(answer) } else { answer })
 }
 
 const fn refused(reference_id: String, reason: Reason) -> Outcome {
@@ -174,7 +191,7 @@ const fn refused(reference_id: String, reason: Reason) -> Outcome {
 
 fn said(problem: &Problem) -> Reason {
     let details = problem.details();
-    Reason { kind: problem.kind().1, field: details.field, detail: details.detail }
+    Reason { kind: problem.kind().name(), field: details.field, detail: details.detail }
 }
 
 fn why(error: &NotImported) -> Reason {

@@ -94,6 +94,7 @@ struct EndpointRate {
 
 /// A new endpoint: `url`, or else `queue_url`, and what it wants.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"url": "https://example.org/hooks", "types": ["body_weight.*", "*.deleted"]}))]
 pub(crate) struct NewEndpoint {
     /// The address of a server. Its name must resolve to public addresses.
@@ -124,6 +125,7 @@ pub(crate) struct NewEndpoint {
 
 /// A change of an endpoint. What is not named stays.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"types": ["ecg.*"], "rate": {"requests": 10, "per_s": 1}}))]
 pub(super) struct EndpointChange {
     /// The address of a server.
@@ -168,12 +170,13 @@ enum EndpointStanding {
     },
 }
 
-/// Why an endpoint is disabled: its owner did it; it answered 410; it answered `webhook-delivery: disable`; it failed for
-/// 20 days.
+/// Why an endpoint is disabled: its owner did it; it was done with a key to all endpoints, and its owner does not undo that;
+/// it answered 410; it answered `webhook-delivery: disable`; it failed for 20 days.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum DisableCause {
     Owner,
+    Operator,
     Gone,
     Receiver,
     Failing,

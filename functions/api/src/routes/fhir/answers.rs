@@ -63,6 +63,17 @@ impl Page {
         self.entries.push(entry);
     }
 
+    /// The address of the search itself, without the place of a page.
+    pub(crate) fn itself(&self) -> String {
+        self.link(None)
+    }
+
+    fn link(&self, cursor: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.understood).extend_pairs(cursor.map(|cursor| ("_cursor", cursor)));
+        format!("{}?{}", self.address, query.finish()).trim_end_matches('?').to_owned()
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.entries.len()
     }
@@ -70,13 +81,8 @@ impl Page {
 
 /// The page as an answer; `next` is where the following one goes on.
 pub(crate) fn page(page: Page, next: Option<String>) -> Answer {
-    let link = |cursor: Option<&str>| {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(&page.understood).extend_pairs(cursor.map(|cursor| ("_cursor", cursor)));
-        format!("{}?{}", page.address, query.finish()).trim_end_matches('?').to_owned()
-    };
-    let next = next.map(|next| link(Some(&page.cursors.write(&next))));
-    let itself = link(page.cursor.as_deref());
+    let next = next.map(|next| page.link(Some(&page.cursors.write(&next))));
+    let itself = page.link(page.cursor.as_deref());
     resource(&Bundle::page(page.entries, itself, next), None)
 }
 

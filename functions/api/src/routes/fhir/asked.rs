@@ -11,6 +11,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::Method;
 use axum::http::request::Parts;
 
+use super::form;
 use crate::door::Caller;
 use crate::extract::Text;
 use crate::problem::Problem;
@@ -39,6 +40,7 @@ impl<S: Send + Sync> FromRequest<S> for Searching {
         let caller = caller(&parts)?;
         let read = |text: &str| form_urlencoded::parse(text.as_bytes()).into_owned().collect::<Vec<_>>();
         let mut parameters: Vec<(String, String)> = read(parts.uri.query().unwrap_or_default());
+        let headers = parts.headers.clone();
         let prefer = parts.headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let lenient = prefer.split([',', ';']).any(|wish| wish.trim() == "handling=lenient");
         // A search may come as a form: nothing of it stands in an address then, which others may keep.
@@ -46,6 +48,7 @@ impl<S: Send + Sync> FromRequest<S> for Searching {
             let Text(form) = Text::from_request(Request::from_parts(parts, body), state).await?;
             parameters.extend(read(&form));
         }
+        form::accepted(&headers, &parameters)?;
         let names = ["patient", "subject", "subject:Patient"];
         let mut named = None;
         for (_, value) in parameters.iter().filter(|(name, _)| names.contains(&&**name)) {
@@ -112,13 +115,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Plainly {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        form::accepted(&parts.headers, &parameters)?;
         of_one(&parameters).map(|()| Self).map_err(refused)
     }
 }
 
 /// A parameter of a search that is not right.
 pub(crate) fn refused(refused: Refused) -> Problem {
-    Problem::field(refused.parameter, refused.expected)
+    match &*refused.parameter {
+        "_format" => form::none(),
+        _ => Problem::field(refused.parameter, refused.expected),
+    }
+}
+
+/// More is to be counted than can be.
+pub(crate) fn too_many() -> Problem {
+    Problem::field(
+        "_count",
+        "a number from 1 on: there is too much to be counted at once; name fewer by date, code or id",
+    )
 }
 
 pub(crate) fn bad_cursor() -> Problem {

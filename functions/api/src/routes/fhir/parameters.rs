@@ -17,13 +17,14 @@ pub(super) struct ById {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it says to readers of the document what a search takes")]
 pub(super) struct Paged {
-    /// How many resources on a page at most, from 1 on; 50 unless it is said, and 200 if it is more.
-    #[param(rename = "_count", minimum = 1)]
+    /// How many resources on a page at most: 50 unless it is said, and 200 if it is more. Of a search 0 gives the number of all
+    /// that match (`total`) and no resource.
+    #[param(rename = "_count")]
     count: Option<u32>,
     /// Where the page before ended: part of its link `next`.
     #[param(rename = "_cursor")]
     cursor: Option<String>,
-    /// `json` or `application/fhir+json`; there is no other.
+    /// `json` or `application/fhir+json`; there is no other. It goes before the header `Accept`.
     #[param(rename = "_format")]
     format: Option<String>,
 }
@@ -33,7 +34,7 @@ pub(super) struct Paged {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it says to readers of the document what a request takes")]
 pub(super) struct Formatted {
-    /// `json` or `application/fhir+json`; there is no other.
+    /// `json` or `application/fhir+json`; there is no other. It goes before the header `Accept`.
     #[param(rename = "_format")]
     format: Option<String>,
 }

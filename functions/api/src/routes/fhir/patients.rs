@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use afferent_domain::id::UserId;
-use afferent_fhir::search::{Common, USUAL};
+use afferent_fhir::search::{Common, MOST, USUAL};
 use afferent_fhir::{Entry, id, patient};
+use afferent_store::users::User;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
 use super::answers::{Page, page, resource};
 use super::asked::{self, Looking, Plainly, Searching};
+use super::count::{Tally, counted};
 use super::everything::everything;
 use super::parameters::{ById, Formatted, Handling, OfEverything, OfPatient, Paged};
 use super::shapes::{FhirBundle, FhirPatient};
@@ -51,30 +53,52 @@ async fn search_patients_by_form(State(app): State<Shared>, headers: HeaderMap, 
 async fn found_patients(app: &App, base: &str, asked: &Searching) -> Answer {
     let common = Common::patients(&asked.parameters, asked.lenient).map_err(asked::refused)?;
     let mut answer = Page::of(base, "Patient", None, &common);
+    if common.is_count() {
+        return counted(answer.itself(), count_patients(app, asked, &common).await?);
+    }
     let read = |text: String| UserId::parse(&text).ok_or_else(asked::bad_cursor);
     let after = answer.place()?.map(read).transpose()?;
-    let limit = common.count.unwrap_or(USUAL);
-    let (users, next) = match (wanted_users(&common), &asked.own) {
-        (None, None) => app.connections.users(after.as_ref(), u16::try_from(limit).unwrap_or(u16::MAX)).await?,
-        (wanted, own) => {
-            // Of one user at least, so few that one page has them.
-            let some = wanted.or_else(|| own.clone()).unwrap_or_default();
-            let mut users = Vec::new();
-            for user in some.iter().filter(|user| asked.sees(user) && after.as_ref().is_none_or(|after| *user > after))
-            {
-                users.extend(app.connections.user(user).await?);
-            }
-            let more = users.len() > limit;
-            users.truncate(limit);
-            let next = users.last().filter(|_| more).map(|user| user.id.clone());
-            (users, next)
-        }
-    };
+    let (users, next) = patients(app, asked, &common, after.as_ref(), common.count.unwrap_or(USUAL)).await?;
     for user in &users {
         let patient = patient(&user.id, Some(&user.reference));
         answer.put(Entry::new(format!("{base}/Patient/{}", patient.id), &patient)?);
     }
     page(answer, next.map(|user| user.to_string()))
+}
+
+async fn patients(
+    app: &App,
+    asked: &Searching,
+    common: &Common,
+    after: Option<&UserId>,
+    limit: usize,
+) -> Result<(Vec<User>, Option<UserId>), Problem> {
+    match (wanted_users(common), &asked.own) {
+        (None, None) => Ok(app.connections.users(after, u16::try_from(limit).unwrap_or(u16::MAX)).await?),
+        (wanted, own) => {
+            // Of one user at least, so few that one page has them.
+            let some = wanted.or_else(|| own.clone()).unwrap_or_default();
+            let mut users = Vec::new();
+            for user in some.iter().filter(|user| asked.sees(user) && after.is_none_or(|after| *user > after)) {
+                users.extend(app.connections.user(user).await?);
+            }
+            let more = users.len() > limit;
+            users.truncate(limit);
+            let next = users.last().filter(|_| more).map(|user| user.id.clone());
+            Ok((users, next))
+        }
+    }
+}
+
+async fn count_patients(app: &App, asked: &Searching, common: &Common) -> Result<usize, Problem> {
+    let (mut tally, mut after) = (Tally::default(), None);
+    loop {
+        let (found, next) = patients(app, asked, common, after.as_ref(), MOST).await?;
+        if let Some(total) = tally.add(found.len(), next.is_some())? {
+            return Ok(total);
+        }
+        after = next;
+    }
 }
 
 /// Whom a search for Patients names; `None` if it names nobody. A user's id is derived from the reference.

@@ -27,6 +27,8 @@ shapes! {
         r#type: String,
         /// This page (`self`) and, if there may be more, the following one (`next`).
         link: Vec<FhirLink>,
+        /// How many match; only where nothing but that was asked for (`_count=0`).
+        total: Option<u64>,
         /// What was found; absent if that is nothing.
         entry: Option<Vec<FhirEntry>>,
     }

@@ -37,6 +37,8 @@ struct CompletenessQuestion {
     to: Option<String>,
     /// Of what is dated from when on: a day or an instant; from when the person was first connected unless it is said.
     from: Option<String>,
+    /// Of this connection alone. Of somebody who has changed accounts only the last one can be complete now.
+    connection: Option<String>,
 }
 
 /// Whether anything is missing.
@@ -123,9 +125,15 @@ async fn get_completeness(
     Query(question): Query<CompletenessQuestion>,
 ) -> Answer {
     let user = reader.user;
-    let connections = app.connections.of_user(&user).await?;
+    let mut connections = app.connections.of_user(&user).await?;
     if connections.is_empty() && app.connections.user(&user).await?.is_none() {
         return Err(Problem::NotFound("user"));
+    }
+    if let Some(wanted) = &question.connection {
+        connections.retain(|connection| connection.id.as_str() == wanted);
+        if connections.is_empty() {
+            return Err(Problem::field("connection", "a connection of this user"));
+        }
     }
     let now = app.now();
     let (from, to) = span(&question, &connections, now)?;

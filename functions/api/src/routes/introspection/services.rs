@@ -20,8 +20,8 @@ use crate::routes::put::{Routes, put};
 use crate::routes::{Answer, json};
 use crate::state::{App, Shared};
 
-/// How many records are looked at for one that is not retracted.
-const LOOKED_AT: usize = 25;
+/// How many records are looked at for one that is not retracted: few at first, and then more.
+const LOOKED_AT: [usize; 2] = [25, 2_000];
 
 /// How many runs are shown.
 const RUNS: usize = 20;
@@ -205,9 +205,17 @@ async fn ends(
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), StoreError> {
     let end = async |newest_first| {
         let all = (i64::MIN / 2, i64::MAX / 2);
-        let known = app.records.of_service(&connection.user, service, all, newest_first, LOOKED_AT).await?;
-        let standing = known.into_iter().find(|known| !known.retracted);
-        Ok(standing.map(|known| Timestamp::from_millis(known.effective_ms)))
+        for limit in LOOKED_AT {
+            let known = app.records.of_service(&connection.user, service, all, newest_first, limit).await?;
+            let whole = known.len() < limit;
+            if let Some(standing) = known.into_iter().find(|known| !known.retracted) {
+                return Ok(Some(Timestamp::from_millis(standing.effective_ms)));
+            }
+            if whole {
+                break;
+            }
+        }
+        Ok(None)
     };
     try_join(Box::pin(end(false)), Box::pin(end(true))).await
 }

@@ -71,6 +71,8 @@ pub(in crate::routes) struct RecordShape {
     run: Option<String>,
     /// The pull that brought this revision.
     pull: Option<String>,
+    /// For operators of traces: that of the notification which this revision came of, if it is recorded.
+    trace: Option<String>,
     /// When revision 1 was stored, in milliseconds since 1970.
     ingested_ms: i64,
     /// When this revision was stored, in milliseconds since 1970.

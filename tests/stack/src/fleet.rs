@@ -1,5 +1,7 @@
 //! Many endpoints on one stack, and records that come without Withings.
 
+#![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,15 +24,20 @@ use afferent_store::records::Records;
 
 /// A stack, and endpoints that get every record.
 pub struct Fleet {
+    /// The stack.
     pub stack: Simulation,
+    /// The table `events`.
     pub events: Events,
+    /// The table `deliveries`.
     pub deliveries: Deliveries,
+    /// The table `endpoints`.
     pub endpoints: Endpoints,
     records: Records,
     sealer: Sealer,
 }
 
 impl Fleet {
+    /// A stack without endpoints.
     pub async fn start(setup: Setup) -> Self {
         let stack = Simulation::start(setup).await.unwrap();
         let client = afferent_store::client(&stack.rim.aws);
@@ -46,14 +53,20 @@ impl Fleet {
         }
     }
 
+    /// Whose the records are.
+    #[must_use]
     pub fn user() -> UserId {
         UserId::from("usr_1")
     }
 
+    /// What time it is.
+    #[must_use]
     pub fn now(&self) -> Timestamp {
         self.stack.clock.now()
     }
 
+    /// The queue of deliveries.
+    #[must_use]
     pub fn queue(&self) -> String {
         format!("{}-deliveries", self.stack.template.place.stack)
     }
@@ -79,10 +92,15 @@ impl Fleet {
 
     /// A record comes in, and the stream takes it from there.
     pub async fn record(&self, name: &str) {
+        self.record_of(&Self::user(), name).await;
+    }
+
+    /// The same, of any user.
+    pub async fn record_of(&self, user: &UserId, name: &str) {
         let source = Source::withings("getmeas");
         let (connection, record) = (ConnectionId::from("con_1"), RecordId::from(name));
         let kind = ("body_weight", Category::VitalSigns);
-        let fact = Fact::bare(Self::user(), connection, record, kind.0, kind.1, self.now(), source);
+        let fact = Fact::bare(user.clone(), connection, record, kind.0, kind.1, self.now(), source);
         let Change::Write(record) = revise(None, fact, self.now(), SyncKind::Live) else { panic!("it is new") };
         self.records.put(&record).await.unwrap();
     }
@@ -109,6 +127,7 @@ impl Fleet {
     }
 }
 
+/// Lets time pass.
 pub async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }

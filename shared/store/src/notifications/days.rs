@@ -1,0 +1,69 @@
+//! The index `by_state`: where the notifications of a day stand.
+
+use afferent_domain::Timestamp;
+use aws_sdk_dynamodb::types::Select;
+
+use super::{Notifications, State};
+use crate::StoreError;
+use crate::item::{Reading, s};
+
+impl Notifications {
+    /// How many of the notifications that were received on `day` (`YYYY-MM-DD`, UTC) stand at `state`.
+    /// Eventually consistent.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn count(&self, state: State, day: &str) -> Result<u64, StoreError> {
+        let mut count = 0;
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("by_state")
+                .key_condition_expression("state_day = :day")
+                .expression_attribute_values(":day", s(format!("{}#{day}", state.name())))
+                .select(Select::Count)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(StoreError::failed("Query"))?;
+            count += u64::try_from(page.count).unwrap_or(0);
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// When the oldest notification of `day` (`YYYY-MM-DD`, UTC) was received that waits for a pull. Eventually consistent.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn oldest_waiting(&self, day: &str) -> Result<Option<Timestamp>, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by_state")
+            .key_condition_expression("state_day = :day")
+            .expression_attribute_values(":day", s(format!("{}#{day}", State::Waiting.name())))
+            .limit(1)
+            .send()
+            .await
+            .map_err(StoreError::failed("Query"))?;
+        let received = |item| Reading::new("notifications", item).number("received_ms").map(Timestamp::from_millis);
+        page.items().first().map(received).transpose()
+    }
+}
+
+/// The UTC day of an instant, `YYYY-MM-DD`.
+#[must_use]
+pub fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
+pub(super) fn state_day(state: State, received: Timestamp) -> String {
+    format!("{}#{}", state.name(), day(received))
+}
