@@ -238,7 +238,7 @@ mod tests {
             let quiet = Metrics::default();
             quiet.note("AWS/Lambda", &format!("afferent-{function}"), "Invocations", "Count", &[1, 1], at(9));
             assert_eq!(judge(&alarm, &quiet, BEGAN, at(10)), Standing::Fine(Some(0.0)), "a zero is not written");
-            assert_eq!(judge(&alarm, &Metrics::default(), BEGAN, at(10)), Standing::Fine(None));
+            assert_eq!(judge(&alarm, &Metrics::default(), BEGAN, at(10)), Standing::Fine(Some(0.0)));
         }
     }
 
