@@ -24,8 +24,9 @@ PARAMETERS ?=
 SEEDS ?= 1000
 SEED ?=
 
-# Which curves `make scale` plays; all of them unless it is set.
+# Which curves `make scale` plays, and which parts of it `make cost`; all of them unless it is set.
 CURVES ?=
+PARTS ?=
 
 # Another browser for `screenshots` than the one that npm brings.
 CHROMIUM ?=
@@ -96,9 +97,10 @@ bench: bootstraps ## The benchmarks, as a table with ratios; also target/bench.j
 	cargo build --locked --release --bins -p bench
 	target/release/bench
 
+# `PARTS="month"` for some of it (further, series, month, sizes); FULL=1 adds 50,000 people to the sizes.
 .PHONY: cost
 cost: needs-rust ## What a million notifications would cost on AWS, and a month at rest, line by line
-	cargo run --locked --quiet -p cost
+	cargo run --locked --quiet -p cost -- $(PARTS)
 
 # Outside the gate, which plays a little of each: `CURVES="lanes keys"` for some of them.
 .PHONY: scale
@@ -138,8 +140,8 @@ check-format: needs-rust
 .PHONY: check-lints
 check-lints: needs-rust
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	# What the feature `otel` adds is in one crate.
-	cargo clippy --locked -p afferent-function --features otel --all-targets -- -D warnings
+	# All functions with the feature. Of the same packages, because cargo builds what they share anew for every other choice.
+	cargo clippy --locked --workspace --all-targets --features otel -- -D warnings
 
 .PHONY: check-docs
 check-docs: needs-rust

@@ -1,5 +1,5 @@
-"""A search for secrets and health values in everything that the functions wrote, and in the problems that callers were
-told, in a run of all tests.
+"""A search for secrets and health values in everything that the functions wrote or told a collector of OpenTelemetry, and
+in the problems that callers were told, in a run of all tests.
 
     .venv/bin/python infra/checks/leaks.py target/traces
 
@@ -24,7 +24,7 @@ LOOKS = {
 }
 
 # What is searched.
-SEARCHED = ("logs", "answers")
+SEARCHED = ("logs", "answers", "spans")
 
 
 def planted(folder: pathlib.Path) -> dict[bytes, str]:
@@ -70,8 +70,8 @@ def main(name: str) -> int:
     if not values:
         print("nothing was planted: was the whole suite run with traces?")
     print(
-        f"leaks: {lines['logs']} lines of logs and {lines['answers']} of problems searched for {len(values)} planted"
-        f" values and {len(LOOKS)} kinds of secrets, {len(found)} found"
+        f"leaks: {lines['logs']} lines of logs, {lines['answers']} of problems and {lines['spans']} of spans searched for"
+        f" {len(values)} planted values and {len(LOOKS)} kinds of secrets, {len(found)} found"
     )
     return 1 if found or not values or not all(lines.values()) else 0
 

@@ -41,6 +41,14 @@ def test_the_catalogue_is_read_whole() -> None:
     assert len(CATALOGUE) > 80
 
 
+def test_the_pages_say_how_many_alarms_have_a_runbook_of_their_own() -> None:
+    there = len(list(watch().alarms()))
+    pages = [alarms.ROOT / "README.md", *(alarms.ROOT / "docs").rglob("*.md")]
+    said = {(page.name, int(number)) for page in pages for number in re.findall(r"(\d+) alarms", page.read_text())}
+    assert said, "no page says it"
+    assert {number for _, number in said} == {there}, said
+
+
 def test_a_stack_that_nobody_watches_has_nothing_to_watch_it_with() -> None:
     unwatched = Stack(TRANSLATED, {}, {**ALL, "Alarms": "false"})
     assert list(Watch(unwatched, CATALOGUE, CODE).alarms()) == []

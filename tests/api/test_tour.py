@@ -1,11 +1,13 @@
 """docs/tour.md: its commands, one after the other in one shell, against a stack of their own."""
 
+import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import local
 
@@ -31,6 +33,31 @@ def test_every_command_of_the_tour_does_what_it_says() -> None:
         for number, (expected, commands) in enumerate(STEPS):
             shown, rest = rest.split(END.format(number), 1)
             assert re.search(expected or "", shown, re.MULTILINE), f"{commands}\nshows\n{shown}\nand not {expected}"
+
+
+def test_the_commands_of_the_readme_connect_somebody_and_read_what_comes_of_it() -> None:
+    readme = (local.ROOT / "README.md").read_text()
+    commands = next(fence for fence in re.findall(r"^```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE) if "/v1/link" in fence)
+    link, find, read = commands.strip().splitlines()
+
+    def run(command: list[str]) -> str:
+        done = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def typed(command: str, stack: local.Stack, user: str = "") -> dict:
+        filled = command.replace("afk_…", stack.key).replace("http://127.0.0.1:8000", stack.front).replace("usr_…", user)
+        return json.loads(run(["bash", "-c", filled]))
+
+    with local.running("--gap-ms", "50") as stack, tempfile.TemporaryDirectory() as folder:
+        address, cookies = typed(link, stack)["link_url"], f"{folder}/cookies"
+        # What the browser does with it.
+        run(["curl", "-sS", "-c", cookies, "-o", f"{folder}/page", address])
+        went_on = ["curl", "-sS", "-L", "-b", cookies, address, "-d", "choice=continue", "-H", "Accept: application/json"]
+        assert '"connected"' in run(went_on)
+        found = typed(find, stack)["users"]
+        assert [one["reference_id"] for one in found] == ["person-1"]
+        assert "records" in typed(read, stack, found[0]["user"])
 
 
 def test_what_is_not_run_is_what_only_a_person_can_do() -> None:

@@ -5,7 +5,9 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::server::Server;
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
@@ -24,7 +26,8 @@ Withings' data of your users: connecting people, reading what is known of them, 
 
 A key comes as `Authorization: Bearer afk_…`. What it may do is its grants: `admin` everything; `write` everything about \
 users, connections and endpoints; `read` reading users, connections, records and events; `user:usr_…` reading this one user; `endpoint:ep_…` everything about this \
-one endpoint but what it may see. What belongs to others is not found (404); what a key of its kind never may is forbidden (403).
+one endpoint but what it may see. What belongs to others is not found (404); what a key of its kind never may is forbidden (403). A key is for a server, or for an app of yours that keeps \
+it: there is no CORS, so a browser lets no page of another site use one.
 
 Bodies are JSON. Unknown members and parameters are refused by name. Lists come in parts: `next` is the `cursor` of the \
 following one, and `null` at the end; of a journal (`events`) it is the number to go on with as `after`, and `null` only \
@@ -78,12 +81,21 @@ const PROBLEMS: [(&str, &str, &str); 12] = [
     ("503", "Unavailable", "Something that is needed is out of reach; asking again is right."),
 ];
 
+/// How a key comes, by the names that the routes' `security` has.
+const KEY: &str = "key";
+
+/// The same under the paths of Open Wearables.
+const THEIR_KEY: &str = "open_wearables_key";
+
 /// What the routes are collected into.
 pub(crate) fn frame() -> OpenApi {
     let info = InfoBuilder::new().title("Afferent").version("1").description(Some(DESCRIPTION));
     let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A key: `afk_…`.")).build();
     let mut components = Components::new();
-    components.add_security_scheme("key", SecurityScheme::Http(key));
+    components.add_security_scheme(KEY, SecurityScheme::Http(key));
+    let theirs =
+        ApiKeyValue::with_description("X-Open-Wearables-API-Key", "The same key, under the paths of Open Wearables.");
+    components.add_security_scheme(THEIR_KEY, SecurityScheme::ApiKey(ApiKey::Header(theirs)));
     components.schemas.insert("Problem".to_owned(), Details::schema());
     components.schemas.insert("FhirOperationOutcome".to_owned(), FhirOperationOutcome::schema());
     let mut below = Vec::new();
@@ -205,15 +217,25 @@ fn searches(document: &mut OpenApi) {
     }
 }
 
-/// Whether what is posted here is a search, which changes nothing.
-fn is_search(path: &str) -> bool {
-    path.ends_with("/_search")
+/// Whether what is posted to this route is a search by a form (FHIR), which changes nothing.
+pub(crate) fn is_search(route: &str) -> bool {
+    route.ends_with("/_search")
+}
+
+/// Whether the route is one of Open Wearables', whose clients have a header of their own for the key.
+pub(crate) fn is_open_wearables(route: &str) -> bool {
+    route.starts_with("/api/v1/")
 }
 
 fn complete(path: &str, method: &str, operation: &mut Operation) {
     // A summary is a line, however it is broken in the code.
     operation.summary = operation.summary.take().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
     let is_behind_the_door = needs_key(operation);
+    if is_open_wearables(path) {
+        let theirs = scopes(operation).into_iter().map(|scopes| SecurityRequirement::new(THEIR_KEY, scopes));
+        let theirs: Vec<_> = theirs.collect();
+        operation.security.get_or_insert_default().extend(theirs);
+    }
     let is_fhir = path.starts_with(crate::routes::FHIR);
     let in_path =
         |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(one) if one.parameter_in == ParameterIn::Path);
@@ -275,6 +297,12 @@ fn complete(path: &str, method: &str, operation: &mut Operation) {
 
 /// Whether a key is needed. `security(())` says that none is.
 fn needs_key(operation: &Operation) -> bool {
+    !scopes(operation).is_empty()
+}
+
+/// What keys are needed for, in each way in which one may come.
+fn scopes(operation: &Operation) -> Vec<Vec<String>> {
     let needs = serde_json::to_value(&operation.security).unwrap_or_default();
-    needs.as_array().is_some_and(|needs| needs.iter().any(|need| need.get("key").is_some()))
+    let scopes = |need: &serde_json::Value| serde_json::from_value(need.get(KEY)?.clone()).ok();
+    needs.as_array().into_iter().flatten().filter_map(scopes).collect()
 }

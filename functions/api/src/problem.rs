@@ -5,8 +5,9 @@
 
 mod kind;
 
+use afferent_gate::MOST_CONNECTIONS;
 use afferent_queue::QueueError;
-use afferent_registry::RegistryError;
+use afferent_registry::{Clash, RegistryError};
 use afferent_secrets::SecretsError;
 use afferent_store::StoreError;
 use axum::body::Body;
@@ -97,6 +98,12 @@ impl Problem {
             Self::Unavailable(_) => Kind::Unavailable,
             Self::Unwritable => Kind::Internal,
         }
+    }
+
+    /// The user has as many connections as one may have.
+    pub(crate) fn too_many_connections() -> Self {
+        let detail = format!("the user has {MOST_CONNECTIONS} connections, and nobody may have more");
+        Self::conflict(Kind::TooManyConnections, detail)
     }
 
     /// The status of the answer.
@@ -202,10 +209,27 @@ impl From<RegistryError> for Problem {
             RegistryError::Invalid { field, expected } => Self::Field { field, expected },
             RegistryError::Refused(_) => Self::field("url", format!("an address that may be reached: {error}")),
             RegistryError::Beyond(need) => Self::Grant(need),
-            RegistryError::Conflict(detail) => Self::conflict(Kind::Conflict, detail),
+            RegistryError::Conflict(clash) => Self::conflict(kind_of(clash), clash.to_string()),
             RegistryError::TooManySecrets { .. } => Self::conflict(Kind::TooManySecrets, error.to_string()),
             RegistryError::Unavailable(what) => Self::Unavailable(what),
         }
+    }
+}
+
+/// The kind of what the registry refuses by how things stand. The ids of endpoints are drawn here, so of one that is
+/// taken it is right to ask again.
+const fn kind_of(clash: Clash) -> Kind {
+    match clash {
+        Clash::Taken | Clash::BrokeOff | Clash::Changing => Kind::EndpointChanging,
+        Clash::Disabled => Kind::EndpointDisabled,
+        Clash::NoMoreSecrets => Kind::NoMoreSecrets,
+        Clash::CurrentSecret => Kind::CurrentSecret,
+        Clash::DeliveryWaits => Kind::DeliveryWaits,
+        Clash::DeliveryOver => Kind::DeliveryOver,
+        Clash::TryUnderWay => Kind::TryUnderWay,
+        Clash::TooManyJobs => Kind::TooManyJobs,
+        Clash::JobOver => Kind::JobOver,
+        Clash::JobNeeded => Kind::JobNeeded,
     }
 }
 

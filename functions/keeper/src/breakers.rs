@@ -34,7 +34,7 @@ const RELEASED: u32 = 1_200;
 const STRANDED_MINUTES: u32 = 15;
 
 /// So late that everything kept back expires before.
-const EVER: Timestamp = Timestamp::from_secs(253_402_300_799);
+pub(crate) const EVER: Timestamp = Timestamp::from_secs(253_402_300_799);
 
 /// How many endpoints are looked after at once.
 const AT_ONCE: usize = 8;

@@ -157,18 +157,27 @@ impl Keeper {
         let mut came_to = 0;
         while !at.connections_done && at.open.len() < AT_ONCE && came_to < u64::from(LOOKS) * MOST_LOOKS {
             let (found, next) = self.connections.all(at.connection.as_ref(), LOOKS).await?;
-            came_to += found.len() as u64;
+            let mut met: BTreeSet<String> = at.open.iter().map(|visit| visit.account().to_string()).collect();
+            for connection in &found {
+                // The next minute goes on behind the last one that there was room for.
+                if at.open.len() >= AT_ONCE {
+                    return Ok(came_to);
+                }
+                if connection.state == Link::Connected {
+                    self.read_again(round, connection).await?;
+                    if met.insert(connection.account.to_string()) {
+                        self.connections
+                            .call_care(&connection.account, round.renews_before(), self.clock.now())
+                            .await?;
+                        let AccountKey { application, region, userid } = connection.account.clone();
+                        at.open.push(Visit { application, region, userid, since_ms: self.clock.now() });
+                    }
+                }
+                at.connection = Some(connection.id.clone());
+                came_to += 1;
+            }
             at.connections_done = next.is_none();
             at.connection = next;
-            let mut met: BTreeSet<String> = at.open.iter().map(|visit| visit.account().to_string()).collect();
-            for connection in found.iter().filter(|connection| connection.state == Link::Connected) {
-                self.read_again(round, connection).await?;
-                if met.insert(connection.account.to_string()) {
-                    self.connections.call_care(&connection.account, round.renews_before(), self.clock.now()).await?;
-                    let AccountKey { application, region, userid } = connection.account.clone();
-                    at.open.push(Visit { application, region, userid, since_ms: self.clock.now() });
-                }
-            }
         }
         Ok(came_to)
     }

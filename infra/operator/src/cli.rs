@@ -1,13 +1,17 @@
 //! The words of the command line.
 
 mod endpoints;
+mod operating;
+mod people;
 mod words;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 pub use endpoints::{Endpoints, Members, Span};
+pub use operating::{Dead, Line, Notification, Of, Quarantine, Retractions, Rounds};
+pub use people::{Backfills, Connections, Users};
 
 /// What has no page: keys, quarantine, dead letters, people and their data.
 #[derive(Debug, Parser)]
@@ -63,13 +67,23 @@ pub enum Command {
     /// Makes a hosted link for a person.
     Link {
         /// What you call the person.
-        reference: String,
+        #[arg(required_unless_present = "user", conflicts_with = "user")]
+        reference: Option<String>,
+        /// The person's user, usr_…, instead.
+        #[arg(long)]
+        user: Option<String>,
         /// Where the person goes afterwards: one of the key's return addresses.
         #[arg(long)]
         return_url: Option<String>,
         /// A permission to ask for, such as user.metrics; may be given more than once. All of them without it.
         #[arg(long = "scope")]
         scopes: Vec<String>,
+        /// A permission without which the person is not to be connected; may be given more than once.
+        #[arg(long = "required-scope")]
+        required_scopes: Vec<String>,
+        /// The language of the page, such as de; the browser's unless it is said.
+        #[arg(long)]
+        language: Option<String>,
         /// One of Withings' demonstration people consents.
         #[arg(long)]
         demo: bool,
@@ -97,6 +111,12 @@ pub enum Command {
         #[arg(long)]
         wait: bool,
     },
+    /// The pasts that are read, or were.
+    #[command(subcommand)]
+    Backfills(Backfills),
+    /// Records that Withings no longer shows, held until somebody looks.
+    #[command(subcommand)]
+    Retractions(Retractions),
     /// Has a connection read now.
     Refresh {
         /// The connection.
@@ -126,6 +146,15 @@ pub enum Command {
         #[arg(long)]
         verify: bool,
     },
+    /// The erasures of a person, the newest first.
+    Erasures {
+        /// The id that the user had.
+        #[arg(long, required_unless_present = "reference", conflicts_with = "reference")]
+        user: Option<String>,
+        /// What you called the person.
+        #[arg(long)]
+        reference: Option<String>,
+    },
     /// Whether anything is missing of a person, and how that is known. Ends with 1 if something may be.
     Completeness {
         /// The user.
@@ -133,6 +162,12 @@ pub enum Command {
         /// Up to this instant; now unless it is said.
         #[arg(long)]
         to: Option<String>,
+        /// Of what is dated from this day or instant on; from when the person was first connected unless it is said.
+        #[arg(long)]
+        from: Option<String>,
+        /// Of this connection alone.
+        #[arg(long)]
+        connection: Option<String>,
     },
     /// Writes all that is held about a person into a file, as lines of JSON.
     Export {
@@ -194,160 +229,6 @@ pub enum Keys {
     },
 }
 
-/// What is done with the quarantine.
-#[derive(Debug, Subcommand)]
-pub enum Quarantine {
-    /// Lists what was put away.
-    List {
-        #[command(flatten)]
-        of: Of,
-    },
-    /// Has some of it sorted again, now that what was wrong is mended.
-    Replay {
-        /// Notifications.
-        ids: Vec<String>,
-        /// All of the days and the reason, instead of single ones.
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
-        #[command(flatten)]
-        of: Of,
-    },
-}
-
-/// Which of the quarantine.
-#[derive(Clone, Debug, Args)]
-pub struct Of {
-    /// The last UTC day of their receipt, YYYY-MM-DD; today unless it is said.
-    #[arg(long)]
-    pub day: Option<String>,
-    /// How many days up to that one.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=400))]
-    pub days: u16,
-    /// Only of this reason, such as unknown_user.
-    #[arg(long)]
-    pub reason: Option<String>,
-}
-
-/// What is done with a notification.
-#[derive(Debug, Subcommand)]
-pub enum Notification {
-    /// Follows it through: pulls, records, events, deliveries.
-    Follow {
-        /// Its id, ntf_…
-        id: String,
-    },
-}
-
-/// A queue with a dead-letter queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Line {
-    /// What Withings sent.
-    Pulls,
-    /// Backfill, sweeps, care.
-    Backfill,
-    /// To endpoints.
-    Deliveries,
-}
-
-/// What is done with dead letters.
-#[derive(Debug, Subcommand)]
-pub enum Dead {
-    /// How many there are in each queue.
-    List {
-        #[command(flatten)]
-        stack: StackArgs,
-    },
-    /// Moves those of a queue back to where they came from.
-    Redrive {
-        /// The queue; all of them without it.
-        #[arg(long)]
-        queue: Option<Line>,
-        #[command(flatten)]
-        stack: StackArgs,
-    },
-}
-
-/// What is done with rounds.
-#[derive(Debug, Subcommand)]
-pub enum Rounds {
-    /// Lists them, the newest first.
-    List,
-    /// Shows one, and how far it is.
-    Show {
-        /// The round.
-        round: String,
-    },
-    /// Ends one that runs.
-    Cancel {
-        /// The round.
-        round: String,
-    },
-    /// The callback URL has another secret: moves every subscription.
-    Callback {
-        /// Waits until it is over.
-        #[arg(long)]
-        wait: bool,
-    },
-    /// The tables were restored from a backup: raises every journal's epoch, renews every token pair, and reads again what
-    /// came after the backup.
-    Restored {
-        /// The instant whose state the tables have (RFC 3339).
-        #[arg(long)]
-        since: String,
-        /// Waits until it is over.
-        #[arg(long)]
-        wait: bool,
-    },
-}
-
-/// What is done with users.
-#[derive(Debug, Subcommand)]
-pub enum Users {
-    /// Lists them.
-    List {
-        /// Only the one of this reference.
-        #[arg(long)]
-        reference: Option<String>,
-    },
-    /// Makes one; one that is there stays.
-    Create {
-        /// What you call the person.
-        reference: String,
-        /// The person's time zone, as IANA names it.
-        #[arg(long)]
-        timezone: Option<String>,
-    },
-    /// Shows one with its connections.
-    Show {
-        /// The user.
-        user: String,
-    },
-}
-
-/// What is done with connections.
-#[derive(Debug, Subcommand)]
-pub enum Connections {
-    /// Lists those of all users.
-    List,
-    /// Shows one, with its services.
-    Show {
-        /// The connection.
-        connection: String,
-    },
-    /// Writes the token pairs of the connections that live into a file, in the form that an import takes. Whoever refreshes
-    /// a pair first owns it: the other side's dies. For people who move elsewhere. Needs AWS credentials.
-    Export {
-        /// The file; it must not be there yet. Only you may read it.
-        #[arg(long)]
-        to: PathBuf,
-        /// Says that you mean it.
-        #[arg(long)]
-        yes: bool,
-        #[command(flatten)]
-        stack: StackArgs,
-    },
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -367,6 +248,10 @@ mod tests {
             "afferent quarantine replay ntf_1 --all",
             "afferent dead list",
             "afferent quarantine list --days 0",
+            "afferent link",
+            "afferent link person-1 --user usr_1",
+            "afferent erasures",
+            "afferent erasures --user usr_1 --reference person-1",
             "afferent",
         ] {
             assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");

@@ -19,8 +19,16 @@ const ANSWER: usize = 7 * 1024 * 1024;
 const TRIES: u32 = 4;
 const TURNS: u32 = 20;
 
-/// The longest that it waits for its turn.
+/// The longest that it waits for its turn, in seconds.
 const LONGEST_WAIT: u64 = 60;
+
+/// How often, and after how long, it is looked again whether somebody who does the same act is through: a function that died
+/// on the way holds it for 60 s.
+const LOOKS: u32 = 14;
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The problem of a POST whose name is in use: an earlier try of it is being done, or was cut off.
+const UNDER_WAY: &str = "idempotency-under-way";
 
 /// Whom to ask, and as whom.
 pub(crate) struct Client<'a> {
@@ -61,7 +69,7 @@ impl<'a> Client<'a> {
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
         // One name for all tries, so that the act is done once.
         let name = format!("afferent-{:016x}{:016x}", self.tool.dice.roll(), self.tool.dice.roll());
-        let (mut tries, mut turns) = (0, 0);
+        let (mut tries, mut turns, mut looks) = (0, 0, 0);
         loop {
             let request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.url));
             let request =
@@ -84,7 +92,14 @@ impl<'a> Client<'a> {
                     tries += 1;
                     tokio::time::sleep(Duration::from_secs(1 << tries)).await;
                 }
-                Ok(answer) => return Err(refused(&answer)),
+                Ok(answer) => {
+                    let failure = refused(&answer);
+                    if failure.kind() != Some(UNDER_WAY) || looks == LOOKS {
+                        return Err(failure);
+                    }
+                    looks += 1;
+                    tokio::time::sleep(LOOK).await;
+                }
                 Err(error) if tries + 1 < TRIES && method != Method::DELETE => {
                     tries += 1;
                     tokio::time::sleep(Duration::from_secs(1 << tries)).await;
@@ -127,7 +142,13 @@ fn refused(answer: &Answer) -> Failure {
         StatusCode::FORBIDDEN => "; `afferent keys create --grant …` makes another one",
         _ => "",
     };
-    Failure::new(format!("{} ({}){hint}", detail, answer.status.as_u16()))
+    let text = format!("{} ({}){hint}", detail, answer.status.as_u16());
+    // A load balancer's or Lambda's own answer may be an object too.
+    if problem["type"].is_string() {
+        Failure::of(problem, text)
+    } else {
+        Failure::answered(answer.status.as_u16(), text)
+    }
 }
 
 /// Reads an answer that the tool itself has to understand.
@@ -177,6 +198,22 @@ mod tests {
         ] {
             assert!(!is_safe(url), "{url}");
         }
+    }
+
+    #[test]
+    fn what_was_answered_on_the_way_has_a_status_and_a_problem_of_the_api_stays_as_it_is() {
+        let said = |status: StatusCode, body: &str| {
+            let (headers, body) = (http::HeaderMap::new(), Bytes::from(body.to_owned()));
+            let failure = refused(&Answer { status, headers, body, truncated: false });
+            serde_json::from_str::<Value>(&failure.to_json()).unwrap()
+        };
+        for body in [r#"{"message":"Service Unavailable"}"#, r#"{"Message":null}"#, "<html>", "[]", ""] {
+            let said = said(StatusCode::SERVICE_UNAVAILABLE, body);
+            assert_eq!((&said["type"], &said["status"]), (&"about:blank".into(), &503.into()), "{body}");
+            assert_eq!(said["detail"], "Service Unavailable (503)");
+        }
+        let problem = r#"{"type":"urn:afferent:problem:unavailable","title":"Service Unavailable","status":503}"#;
+        assert_eq!(said(StatusCode::SERVICE_UNAVAILABLE, problem), serde_json::from_str::<Value>(problem).unwrap());
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! The way to AWS itself, with the credentials of whoever runs the tool.
 
+mod letters;
+mod moves;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use afferent_aws::{Aws, Service, cause};
+use afferent_aws::{Aws, Service};
 use afferent_store::keys::Keys;
 use afferent_store::keys::audit::Entry;
 use aws_sdk_sqs::Client as Sqs;
-use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::cli::{Line, StackArgs};
 use crate::{Failure, Tool};
+
+pub(crate) use letters::{DeadLetters, dead_letters, letters};
+pub(crate) use moves::{Move, Moved, moved, redrive};
 
 /// The queues that have a dead-letter queue.
 pub(crate) const LINES: [Line; 3] = [Line::Pulls, Line::Backfill, Line::Deliveries];
@@ -24,13 +29,6 @@ impl Line {
             Self::Deliveries => "deliveries",
         }
     }
-}
-
-/// A dead-letter queue.
-pub(crate) struct DeadLetters {
-    pub(crate) line: Line,
-    pub(crate) arn: String,
-    pub(crate) messages: u64,
 }
 
 impl Tool {
@@ -64,42 +62,6 @@ impl Tool {
         let url = stack.sqs_url.as_deref().or(stack.endpoint_url.as_deref());
         Ok(Sqs::new(&self.aws(url)?.config(Service::Sqs)))
     }
-}
-
-fn failed<E>(what: &str) -> impl Fn(aws_sdk_sqs::error::SdkError<E>) -> Failure
-where
-    E: std::error::Error + aws_sdk_sqs::error::ProvideErrorMetadata + 'static,
-{
-    move |error| Failure::new(format!("{what}: {}", cause(&error)))
-}
-
-/// How many messages lie in a stack's dead-letter queue.
-pub(crate) async fn dead_letters(sqs: &Sqs, stack: &str, line: Line) -> Result<DeadLetters, Failure> {
-    let name = format!("{stack}-{}-dead", line.name());
-    let url = sqs.get_queue_url().queue_name(&name).send().await;
-    let url = url.map_err(failed(&format!("the queue {name} cannot be found; --stack should be the stack's name")))?;
-    let attributes = sqs
-        .get_queue_attributes()
-        .queue_url(url.queue_url().unwrap_or_default())
-        .attribute_names(QueueAttributeName::QueueArn)
-        .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
-        .send()
-        .await
-        .map_err(failed(&format!("the queue {name} does not say how many messages it has")))?;
-    let of =
-        |name: QueueAttributeName| attributes.attributes().and_then(|all| all.get(&name)).cloned().unwrap_or_default();
-    Ok(DeadLetters {
-        line,
-        arn: of(QueueAttributeName::QueueArn),
-        messages: of(QueueAttributeName::ApproximateNumberOfMessages).parse().unwrap_or(0),
-    })
-}
-
-/// Has them moved back to where they came from.
-pub(crate) async fn redrive(sqs: &Sqs, letters: &DeadLetters) -> Result<(), Failure> {
-    let what = format!("the dead letters of {} are not moved", letters.line.name());
-    sqs.start_message_move_task().source_arn(&letters.arn).send().await.map_err(failed(&what))?;
-    Ok(())
 }
 
 /// An act that goes past the API, and is noted in the audit log as if it had not: before it is done, and after it.

@@ -1,10 +1,14 @@
 //! What each command does.
 
+mod backfills;
 mod data;
+mod dead;
 mod endpoints;
+mod import;
 mod keys;
 mod operating;
 mod people;
+mod retractions;
 mod rounds;
 
 use serde_json::Value;
@@ -35,14 +39,17 @@ pub(crate) async fn run(tool: &mut Tool, cli: Cli) -> Result<(), Failure> {
         Command::Audit { day } => keys::audit(tool, &asked, day).await,
         Command::Quarantine(quarantine) => operating::quarantine(tool, &asked, quarantine).await,
         Command::Notification(notification) => operating::notification(tool, &asked, notification).await,
-        Command::Dead(dead) => operating::dead(tool, &asked, dead).await,
+        Command::Dead(dead) => dead::dead(tool, &asked, dead).await,
         Command::Rounds(rounds) => rounds::rounds(tool, &asked, rounds).await,
         Command::Endpoints(endpoints) => endpoints::endpoints(tool, &asked, *endpoints).await,
         Command::Users(users) => people::users(tool, &asked, users).await,
         Command::Connections(connections) => people::connections(tool, &asked, connections).await,
-        Command::Link { reference, return_url, scopes, demo } => {
-            people::link(tool, &asked, &reference, return_url, scopes, demo).await
+        Command::Link { reference, user, return_url, scopes, required_scopes, language, demo } => {
+            let wish = people::Link { reference, user, return_url, scopes, required_scopes, language, demo };
+            people::link(tool, &asked, wish).await
         }
+        Command::Backfills(backfills) => backfills::backfills(tool, &asked, backfills).await,
+        Command::Retractions(retractions) => retractions::retractions(tool, &asked, retractions).await,
         Command::Backfill { connection, from, to, services, details, preview, wait } => {
             let wish = data::Wish { from, to, services, details, preview };
             data::backfill(tool, &asked, &connection, wish, wait).await
@@ -51,7 +58,11 @@ pub(crate) async fn run(tool: &mut Tool, cli: Cli) -> Result<(), Failure> {
         Command::Disconnect { connection } => people::disconnect(tool, &asked, &connection).await,
         Command::Erase { user, yes } => people::erase(tool, &asked, &user, yes).await,
         Command::Erasure { erasure, verify } => people::erasure(tool, &asked, &erasure, verify).await,
-        Command::Completeness { user, to } => data::completeness(tool, &asked, &user, to).await,
+        Command::Erasures { user, reference } => people::erasures(tool, &asked, user, reference).await,
+        Command::Completeness { user, to, from, connection } => {
+            let question = [("from", from), ("to", to), ("connection", connection)];
+            data::completeness(tool, &asked, &user, &question).await
+        }
         Command::Export { user, to } => data::export(tool, &asked, &user, &to).await,
     }
 }

@@ -5,12 +5,13 @@
 //! (`dead`), and the token pairs of connections that move elsewhere (`connections export`).
 //!
 //! `cli` has the words, `client` the way to the API, `cloud` the way to AWS, `output` and `progress` what is seen, and
-//! `commands` one file per noun.
+//! `commands` one file per noun; `failure` is what is told of what was not done.
 
 mod cli;
 mod client;
 mod cloud;
 mod commands;
+mod failure;
 mod output;
 mod progress;
 
@@ -22,23 +23,7 @@ use afferent_domain::{Clock, Dice};
 use afferent_http::Http;
 
 pub use cli::Cli;
-
-/// Why a command did not do what it was asked: what is wrong, and what would be right.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(String);
-
-impl Failure {
-    fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
+pub use failure::Failure;
 
 /// What an environment variable holds, if it is set.
 pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;

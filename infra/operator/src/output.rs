@@ -17,6 +17,13 @@ pub(crate) enum Form {
     People,
 }
 
+impl Form {
+    /// Whether people read it.
+    pub(crate) fn is_for_people(self) -> bool {
+        self == Self::People
+    }
+}
+
 impl Tool {
     /// Prints one thing: as it came, or a line for each of its members.
     pub(crate) fn show(&mut self, form: Form, text: &str) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ use afferent_store::StoreError;
 use afferent_store::connections::{AccountKey, Connection, Connections};
 use afferent_store::keys::{Keys, NewKey};
 use afferent_store::records::Records;
+use futures_util::future::try_join_all;
 
 /// Puts things into the tables of one stack.
 pub struct Seeder {
@@ -183,6 +184,20 @@ impl Seeder {
         Ok(connector.connect_quietly(&seals, &consent).await?)
     }
 
+    /// The same for many people, so many of them `at_once`.
+    ///
+    /// # Errors
+    /// [`SeedError`].
+    pub async fn connect_all_quietly(&self, at_once: usize, people: &[(String, Consent)]) -> Result<(), SeedError> {
+        let tools = self.tools().await?;
+        for some in people.chunks(at_once.max(1)) {
+            let consents: Vec<_> =
+                some.iter().map(|(reference, consent)| tools.consented(reference, consent)).collect();
+            try_join_all(consents.iter().map(|consent| tools.connector.connect_quietly(&tools.seals, consent))).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the person is connected under this reference.
     ///
     /// # Errors
@@ -194,6 +209,12 @@ impl Seeder {
     }
 
     async fn ready(&self, reference: &str, consent: &Consent) -> Result<(Connector, Seals, Consented), SeedError> {
+        let tools = self.tools().await?;
+        let consent = tools.consented(reference, consent);
+        Ok((tools.connector, tools.seals, consent))
+    }
+
+    async fn tools(&self) -> Result<Tools, SeedError> {
         let app = application(&self.rim.aws, &format!("{}/withings", self.stack)).await?;
         let seals = Seals::from(sealer(&self.rim.aws, &format!("{}/seal-tokens", self.stack)).await?);
         let client = afferent_store::client(&self.rim.aws);
@@ -204,21 +225,7 @@ impl Seeder {
             clock: self.rim.clock.clone(),
             dice: self.rim.dice.clone(),
         };
-        let consent = Consented {
-            reference: reference.to_owned(),
-            account: AccountKey {
-                application: app.client_id,
-                region: consent.region.clone(),
-                userid: consent.userid.clone(),
-            },
-            access_token: consent.access_token.clone(),
-            refresh_token: consent.refresh_token.clone(),
-            expires_in: consent.expires_in,
-            scopes: Scopes::default(),
-            tz: Some(consent.tz.clone()),
-            alone: false,
-        };
-        Ok((connector, seals, consent))
+        Ok(Tools { connector, seals, application: app.client_id })
     }
 
     /// What owners of endpoints may ask this stack for.
@@ -282,6 +289,32 @@ impl Seeder {
         let key = NewKey { per_minute: 6_000, ..NewKey::new(label, Grants::new([Grant::Admin])) };
         let (_, text) = keys.create(&key, self.rim.clock.now(), &*self.rim.dice).await?;
         Ok(text.reveal().to_owned())
+    }
+}
+
+/// What people are connected with.
+struct Tools {
+    connector: Connector,
+    seals: Seals,
+    application: String,
+}
+
+impl Tools {
+    fn consented(&self, reference: &str, consent: &Consent) -> Consented {
+        Consented {
+            reference: reference.to_owned(),
+            account: AccountKey {
+                application: self.application.clone(),
+                region: consent.region.clone(),
+                userid: consent.userid.clone(),
+            },
+            access_token: consent.access_token.clone(),
+            refresh_token: consent.refresh_token.clone(),
+            expires_in: consent.expires_in,
+            scopes: Scopes::default(),
+            tz: Some(consent.tz.clone()),
+            alone: false,
+        }
     }
 }
 

@@ -73,6 +73,10 @@ impl Gate {
 /// How often it is looked whether an account may be connected, where its pair changes between the look and the storing.
 const LOOKS: u32 = 4;
 
+/// How many connections a user may have. Whatever is asked of a user is looked up connection by connection, and an erasure
+/// names each in one item. Of two at once both may find room.
+pub const MOST_CONNECTIONS: u16 = 100;
+
 /// A person who consented, and what with.
 #[derive(Clone, Debug)]
 pub struct Consent {
@@ -106,6 +110,11 @@ pub enum ConnectError {
     /// The account is to be one user's alone, and lives for another one.
     #[error("the Withings account is connected for another user")]
     Taken,
+    /// The user has [`MOST_CONNECTIONS`].
+    #[error(
+        "the user has {MOST_CONNECTIONS} connections, and nobody may have more: is one reference used for many people?"
+    )]
+    TooMany,
 }
 
 /// What an imported connection brings of the past.
@@ -253,6 +262,7 @@ impl Connector {
         if let Some(known) = self.connections.get(&fresh.id).await?.filter(|known| known.state == State::Connected) {
             return Ok(Imported::Already(known));
         }
+        self.has_room(&fresh).await?;
         let pair = self.pair(seals, consent)?;
         let history = history.unwrap_or(History::Reach(self.depth)).to_string();
         for _ in 0..LOOKS {
@@ -268,6 +278,20 @@ impl Connector {
             }
         }
         Err(StoreError::Conflict { operation: "TransactWriteItems" }.into())
+    }
+
+    /// Whether the user has [`MOST_CONNECTIONS`].
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn is_full(&self, user: &UserId) -> Result<bool, StoreError> {
+        Ok(self.connections.count_of_user(user, MOST_CONNECTIONS).await? >= MOST_CONNECTIONS)
+    }
+
+    /// Whether the user may have this connection: one that was there may always come back.
+    async fn has_room(&self, fresh: &Connection) -> Result<(), ConnectError> {
+        let is_new = self.is_full(&fresh.user).await? && self.connections.get(&fresh.id).await?.is_none();
+        if is_new { Err(ConnectError::TooMany) } else { Ok(()) }
     }
 
     /// The connections of the account that is about to be connected, unless it is to be `alone` and another user's lives.
@@ -311,6 +335,7 @@ impl Connector {
 
     async fn store(&self, seals: &Seals, consent: &Consent, duties: bool) -> Result<Connection, ConnectError> {
         let (pair, fresh) = (self.pair(seals, consent)?, self.fresh(consent).await?);
+        self.has_room(&fresh).await?;
         for _ in 0..LOOKS {
             let mut seen = None;
             if consent.alone {

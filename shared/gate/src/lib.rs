@@ -14,7 +14,7 @@ pub mod place;
 pub mod tiers;
 pub mod tokens;
 
-pub use connect::{ConnectError, Connector, Consent, Exported, History, Imported, follow_up};
+pub use connect::{ConnectError, Connector, Consent, Exported, History, Imported, MOST_CONNECTIONS, follow_up};
 pub use gate::{Answered, CALL, CallError, Gate};
 pub use place::Place;
 pub use tiers::tiers;

@@ -298,7 +298,9 @@ metrics! {
         OldestPullAge Seconds Observed "Age of the oldest notification that waits for its pull, among those of the last three days (UTC); 0 if none waits. One that is still on the queue is not known to the tables and not seen here: AWS's `ApproximateAgeOfOldestMessage` of the queue `pulls` shows it.";
         DutiesOverdue Count Observed "Duties that somebody waits for and that are due, as many as are looked at in a minute.";
         DeliveriesOverdue Count Observed "Deliveries whose message seems lost and was sent again.";
-        OldestUndeliveredAge Seconds Observed "Age of the oldest of them; 0 if there is none. Deliveries that wait for their next try, or behind a breaker, are not late.";
+        OldestUndeliveredAge Seconds Observed "Age of the oldest of them; 0 if there is none. Deliveries that wait for their next try, or behind a breaker, are not late: `OldestWaitingAge` is of those too.";
+        ParkedNow Count Observed "Deliveries that are parked, what breakers keep back included. 200 of each of the ten shards of the due index are looked at, and 200 of each of 20 endpoints that keep something back: where more wait, at least so many are parked.";
+        OldestWaitingAge Seconds Observed "Age of the oldest delivery that has not ended, whatever it waits for: its next try, a breaker, the dispatcher; 0 if there is none. Looked at are the oldest that each of 20 breakers keeps back, and of each shard the four whose turn is furthest off: where more wait, the oldest is at least so old.";
         BreakersOpen Count Observed "Endpoints whose breaker is open.";
         InFlight Count Observed "Messages of the queue of deliveries that are in flight.";
         SweepLag Seconds Observed "How late a sweep begins, by its own rhythm; and for how long the oldest one that is due has waited to be put on the queue.";

@@ -11,7 +11,7 @@ use afferent_outbox::Unsent;
 use afferent_store::deliveries::Again;
 use serde::{Deserialize, Serialize};
 
-use crate::{Registry, RegistryError};
+use crate::{Clash, Registry, RegistryError};
 
 /// How many jobs of an endpoint run at once at most, so that the pace of each means something.
 pub const MOST_JOBS: usize = 5;
@@ -96,7 +96,7 @@ impl Registry {
                 self.announce(&[key.into()]).await;
                 Ok(())
             }
-            Again::Waits => Err(RegistryError::Conflict("the delivery has not ended: it is tried again by itself")),
+            Again::Waits => Err(Clash::DeliveryWaits.into()),
             Again::Gone => Err(RegistryError::NotFound("delivery")),
         }
     }
@@ -116,8 +116,8 @@ impl Registry {
         let delivery = deliveries.get(&key).await?.ok_or(RegistryError::NotFound("delivery"))?;
         match delivery.state {
             Standing::Ended { end: End::Cancelled, reason, .. } if reason == WITHDRAWN => Ok(()),
-            Standing::Ended { .. } => Err(RegistryError::Conflict("the delivery has ended")),
-            Standing::Waiting(_) => Err(RegistryError::Conflict("a try is under way: ask again in a minute")),
+            Standing::Ended { .. } => Err(Clash::DeliveryOver.into()),
+            Standing::Waiting(_) => Err(Clash::TryUnderWay.into()),
         }
     }
 
@@ -150,7 +150,7 @@ impl Registry {
         self.enabled(id).await?;
         let jobs = self.endpoints().jobs(id).await?;
         if jobs.iter().filter(|job| job.state == State::Running).count() >= MOST_JOBS {
-            return Err(RegistryError::Conflict("five jobs of this endpoint run already: wait for one, or cancel one"));
+            return Err(Clash::TooManyJobs.into());
         }
         let job = Job {
             job: JobId::draw(now, &*self.dice),
@@ -196,12 +196,10 @@ impl Registry {
     /// [`RegistryError`]; [`RegistryError::Conflict`] if it is over, or cancels what waits for a disabled endpoint.
     pub async fn cancel_job(&self, id: &EndpointId, job: &JobId) -> Result<Job, RegistryError> {
         if self.job(id, job).await?.kind == Kind::Cancel {
-            return Err(RegistryError::Conflict(
-                "nothing may wait for a disabled endpoint: enable it, and this job ends",
-            ));
+            return Err(Clash::JobNeeded.into());
         }
         if !self.endpoints().end_job(id, job, State::Cancelled, self.clock.now()).await? {
-            return Err(RegistryError::Conflict("the job is over"));
+            return Err(Clash::JobOver.into());
         }
         self.job(id, job).await
     }

@@ -36,7 +36,7 @@ use http::Uri;
 
 pub use again::{MOST_JOBS, Span, instant};
 pub use deliveries::{AttemptShown, Came, DeliveryShown, ListWish, MOST_LISTED, Only, Page, Row};
-pub use error::RegistryError;
+pub use error::{Clash, RegistryError};
 pub use register::{Fare, Shown};
 pub use secrets::{Current, OVERLAP, Rotation, SecretState};
 pub use standing::{Enabled, Offer};
@@ -120,11 +120,7 @@ impl Registry {
     /// An endpoint that receives something: what is refused for the others.
     async fn enabled(&self, id: &EndpointId) -> Result<Endpoint, RegistryError> {
         let endpoint = self.endpoint(id).await?;
-        if endpoint.is_enabled() {
-            Ok(endpoint)
-        } else {
-            Err(RegistryError::Conflict("the endpoint is disabled, and nothing is delivered to it: enable it first"))
-        }
+        if endpoint.is_enabled() { Ok(endpoint) } else { Err(Clash::Disabled.into()) }
     }
 
     /// Whether deliveries could go there, by the rule that they themselves go by. A queue is asked when the first

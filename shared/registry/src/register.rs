@@ -13,7 +13,7 @@ use afferent_store::endpoints::SealedSecret;
 use serde::Serialize;
 
 use crate::secrets::{SecretState, states};
-use crate::{By, Change, New, Registry, RegistryError, TRIES};
+use crate::{By, Change, Clash, New, Registry, RegistryError, TRIES};
 
 /// An endpoint with all that may be shown of it: no secret, and no value of a header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,7 +86,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`]; [`RegistryError::Conflict`] if there is an endpoint of this id.
     pub async fn register_as(&self, id: EndpointId, new: New) -> Result<(Endpoint, SigningSecret), RegistryError> {
-        const THERE: RegistryError = RegistryError::Conflict("there is an endpoint of this id already");
+        const THERE: RegistryError = RegistryError::Conflict(Clash::Taken);
         new.check()?;
         self.reach(&new.destination).await?;
         if self.endpoints().get(&id).await?.is_some() {
@@ -123,7 +123,7 @@ impl Registry {
                 return Ok(number);
             }
         }
-        Err(RegistryError::Conflict("registering under this id broke off too often: use another one"))
+        Err(Clash::BrokeOff.into())
     }
 
     /// The headers as they are stored; `None` if there are none.
@@ -182,7 +182,7 @@ impl Registry {
             // Somebody else changed, disabled or deleted it meanwhile.
             was = self.endpoint(id).await?;
         }
-        Err(RegistryError::Conflict("others change this endpoint at the same time: ask again"))
+        Err(Clash::Changing.into())
     }
 
     /// Deletes an endpoint with its secrets. What waits for it is cancelled; what was delivered stays in the log.

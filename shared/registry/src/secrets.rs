@@ -14,7 +14,7 @@ use afferent_secrets::Sealed;
 use afferent_store::endpoints::{SealedSecret, Whole};
 use serde::{Serialize, Serializer};
 
-use crate::{Registry, RegistryError};
+use crate::{Clash, Registry, RegistryError};
 
 /// How long a replaced secret goes on signing if nothing is said, at every rotation.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -113,12 +113,12 @@ impl Registry {
             }
         };
         let last = secrets.iter().map(|secret| secret.number).max().unwrap_or(0);
-        let number = last.checked_add(1).ok_or(RegistryError::Conflict("an endpoint has at most 65535 secrets"))?;
+        let number = last.checked_add(1).ok_or(Clash::NoMoreSecrets)?;
         let sealed = self.seal_secret(id, &secret)?;
         // The new one first: there is always one that signs and has no end.
         let new = SealedSecret { number, sealed, created: now, until: None };
         if !self.endpoints().add_secret(id, &new).await? {
-            return Err(RegistryError::Conflict("the secret is being rotated by somebody else: ask again"));
+            return Err(Clash::Changing.into());
         }
         for old in &secrets {
             if old.signs(now) {
@@ -140,9 +140,7 @@ impl Registry {
         let revoked = secrets.iter().find(|secret| secret.number == number).ok_or(RegistryError::NotFound("secret"))?;
         let lasting = secrets.iter().filter(|secret| secret.until.is_none() && secret.number != number).count();
         if revoked.until.is_none() && lasting == 0 {
-            return Err(RegistryError::Conflict(
-                "it is the current secret, and nothing would be signed without it: rotate with an overlap of 0",
-            ));
+            return Err(Clash::CurrentSecret.into());
         }
         self.endpoints().end_secret(id, number, self.clock.now()).await?;
         Ok(())

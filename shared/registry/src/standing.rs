@@ -9,7 +9,7 @@ use afferent_domain::notice::{Notice, Subject};
 use serde::Serialize;
 
 use crate::wish::{LONGEST_NOTE, note};
-use crate::{By, Registry, RegistryError, TRIES};
+use crate::{By, Clash, Registry, RegistryError, TRIES};
 
 /// What came of enabling an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +59,7 @@ impl Registry {
             self.cancel_waiting(&endpoint, job).await?;
             return Ok(endpoint);
         }
-        Err(RegistryError::Conflict("others enable and disable this endpoint at the same time: ask again"))
+        Err(Clash::Changing.into())
     }
 
     /// Enables an endpoint: it begins anew, without its failures, and gets what is journalled from now on. What it
@@ -92,7 +92,7 @@ impl Registry {
             self.tell(&endpoint, &health).await?;
             return Ok(Enabled { endpoint, offer: Some(Offer { recover, replay }) });
         }
-        Err(RegistryError::Conflict("others enable and disable this endpoint at the same time: ask again"))
+        Err(Clash::Changing.into())
     }
 
     /// Forgets how an endpoint fared, and lets what is kept back for it go.

@@ -28,7 +28,7 @@ use crate::item::{Item, Reading, s};
 
 pub use awaited::Awaiting;
 pub use beginning::Beginning;
-pub use days::day;
+pub use days::{Uncounted, day};
 pub use told::{Place, Told};
 
 /// How long the item of a notification is kept from its receipt, once it has ended. Quarantined ones are kept until replayed.

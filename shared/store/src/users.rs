@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use afferent_domain::Timestamp;
 use afferent_domain::id::{ConnectionId, UserId};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Select, TransactWriteItem};
 use futures_util::future::try_join_all;
 
 use crate::StoreError;
@@ -167,6 +167,60 @@ impl Connections {
                 return Ok(found);
             }
         }
+    }
+
+    /// Up to `limit` connections of a user in the order of their ids, from `from` on, and the one that follows them.
+    ///
+    /// # Errors
+    /// DynamoDB fails, or an item is not one of ours.
+    pub async fn some_of_user(
+        &self,
+        user: &UserId,
+        from: Option<&ConnectionId>,
+        limit: u16,
+    ) -> Result<(Vec<Connection>, Option<ConnectionId>), StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            // `$` is the character after `#`.
+            .key_condition_expression("#owner = :owner AND #item BETWEEN :from AND :end")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":owner", s(format!("user#{user}")))
+            .expression_attribute_values(":from", s(format!("connection#{}", from.map_or("", ConnectionId::as_str))))
+            .expression_attribute_values(":end", s("connection$"))
+            .limit(i32::from(limit) + 1)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::failed("Query"))?;
+        let (entries, following) = page.items().split_at(page.items().len().min(usize::from(limit)));
+        let id = |entry| Reading::new(TABLE, entry).text("connection").map(ConnectionId::from);
+        Ok((self.found(entries).await?, following.first().map(id).transpose()?))
+    }
+
+    /// How many connections a user has, up to `most`.
+    ///
+    /// # Errors
+    /// DynamoDB fails.
+    pub async fn count_of_user(&self, user: &UserId, most: u16) -> Result<u16, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":owner", s(format!("user#{user}")))
+            .expression_attribute_values(":prefix", s("connection#"))
+            .select(Select::Count)
+            .limit(i32::from(most))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::failed("Query"))?;
+        Ok(u16::try_from(page.count).unwrap_or(most))
     }
 
     /// Up to `limit` connections of all users after `after`, in the order of their ids, and the one to go on after.

@@ -118,6 +118,21 @@ async fn the_due_index_holds_every_delivery_from_its_creation_until_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_oldest_of_some_deliveries_is_the_oldest_that_waits_and_naming_one_twice_does_no_harm() {
+    let (simulation, deliveries) = table().await;
+    let first = simulation.clock.now();
+    for event in ["evt_1", "evt_2"] {
+        deliveries.put_if_absent(&delivery(event, simulation.clock.now())).await.unwrap();
+        tokio::time::sleep(secs(60)).await;
+    }
+    let asked = ["evt_2", "evt_1", "evt_1", "evt_none"].map(key);
+    assert_eq!(deliveries.oldest_since(&asked).await.unwrap(), Some(first));
+    deliveries.cancel(&key("evt_1"), "for a test", simulation.clock.now()).await.unwrap();
+    assert_eq!(deliveries.oldest_since(&asked).await.unwrap(), Some(first + secs(60)));
+    assert_eq!(deliveries.oldest_since(&[]).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_breaker_keeps_back_is_due_when_it_expires_and_until_then_only_its_endpoint_shows_it() {
     let (simulation, deliveries) = table().await;
     let now = simulation.clock.now();

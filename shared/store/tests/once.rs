@@ -34,7 +34,7 @@ impl World {
         let lines = Arc::<Lines>::default();
         let sink: Arc<dyn afferent_metrics::Sink> = lines.clone();
         Self {
-            edge: Edge::new("fetcher", "afferent".to_owned(), Arc::clone(&simulation.rim.clock), sink),
+            edge: Edge::new("test", "afferent".to_owned(), Arc::clone(&simulation.rim.clock), sink),
             deliveries: Deliveries::new(client.clone(), "afferent-deliveries".to_owned()),
             notifications: Notifications::new(client.clone(), "afferent-notifications".to_owned()),
             records: Records::new(client, "afferent-records".to_owned()),

@@ -17,7 +17,7 @@ use crate::{Error, FUNCTIONS};
 const READ_SECRETS: [&str; 2] = ["fetcher", "dispatcher"];
 
 /// Starts per program; the median counts.
-const STARTS: usize = 20;
+const STARTS: usize = 100;
 
 /// Notifications for the CPU figure, after some to warm up.
 const NOTIFICATIONS: usize = 2_000;

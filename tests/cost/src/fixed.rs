@@ -61,7 +61,7 @@ pub fn watching(measured: usize) -> Result<Vec<Monthly>, Error> {
     let metric = |source: &QuerySource| matches!(source, QuerySource::Metric { .. });
     let looked_at =
         template.alarms.iter().flat_map(|alarm| &alarm.queries).filter(|query| metric(&query.source)).count();
-    // Those of versions and of quiet hours are not read; each looks at one metric or two.
+    // Those of versions and of quiet hours are not read; each looks at one metric.
     let others = resources("AWS::CloudWatch::Alarm") - template.alarms.len();
     Ok(vec![
         Monthly::new("metrics of these workloads", measured, METRIC_MONTH),

@@ -5,8 +5,10 @@ use std::io::{Result, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// What CloudWatch adds to each event.
 pub const EVENT: u64 = 26;
@@ -23,13 +25,13 @@ impl Lines {
     }
 }
 
-/// Begins to count what the functions log. To be called once in a process.
+/// Begins to count what the functions log on this thread, which a runtime of one thread is all on; until the guard is
+/// dropped.
 #[must_use]
-pub fn count() -> Lines {
+pub fn count() -> (Lines, DefaultGuard) {
     let lines = Lines::default();
     let log = tracing_subscriber::fmt().with_target(false).without_time().with_max_level(LevelFilter::INFO);
-    log.json().with_writer(lines.clone()).init();
-    lines
+    (lines.clone(), log.json().with_writer(lines).set_default())
 }
 
 impl Write for Lines {

@@ -31,6 +31,10 @@ pub const ALARM_MONTH: f64 = 0.10;
 pub const DASHBOARD_MONTH: f64 = 3.00;
 /// KMS: a key of one's own for a month.
 pub const KEY_MONTH: f64 = 1.00;
+/// API Gateway, HTTP API: a million requests of up to 512 KB.
+pub const HTTP_API_REQUESTS: f64 = 1.00;
+/// Data out to the internet: a GB, after 100 GB a month that are free.
+pub const OUT_GB: f64 = 0.09;
 
 /// A month, in seconds.
 pub const MONTH_S: f64 = 730.0 * 3600.0;

@@ -6,7 +6,8 @@ use afferent_local::Use;
 
 use crate::Error;
 use crate::fixed::{Monthly, base, watching};
-use crate::prices::{DATE, MONTH_DAYS, MONTH_S, VENDORS};
+use crate::month::{A_DAY, DAYS, Days, PEOPLE};
+use crate::prices::{DATE, HTTP_API_REQUESTS, MONTH_DAYS, MONTH_S, OUT_GB, VENDORS};
 use crate::units::{Kind, MILLION, Units, Used, short};
 
 /// Dollars for a million notifications, each of which brings one record, its event and one delivery: one at a time.
@@ -20,9 +21,8 @@ const AIM_VENDOR: f64 = 20.0;
 /// How far the units of a notification may be apart whatever the number of people.
 const AIM_EQUAL: f64 = 0.05;
 
-/// People and notifications of a day, for the comparison with vendors.
+/// People, for the comparison with vendors.
 const USERS: f64 = 1_000.0;
-const A_DAY: f64 = 20.0;
 
 /// Five minutes' polls of a day.
 const POLLS: f64 = 288.0;
@@ -130,9 +130,13 @@ impl Report {
         self.units(&added.only(which), MILLION);
     }
 
-    /// Whether a notification uses the same however many people there are.
-    pub fn equal(&mut self, sizes: &[(usize, Used)]) {
+    /// Whether a notification uses the same however many people there are; of the numbers in `not_played` it is said that
+    /// they were not.
+    pub fn equal(&mut self, sizes: &[(usize, Used)], not_played: &[usize]) {
         self.say("\nUnits of a notification by the number of people");
+        for people in not_played {
+            self.say(&format!("  {people}: not played here; see docs/cost.md"));
+        }
         let Some((_, first)) = sizes.first() else { return };
         for kind in [
             Kind::Writes,
@@ -154,32 +158,76 @@ impl Report {
         }
     }
 
-    /// A stack at rest for a month, and beside others with notifications.
+    /// What one of something uses by itself, and a million of it costs.
+    pub fn single(&mut self, name: &str, units: &Units) {
+        self.say(&format!("\n{name}"));
+        self.units(units, MILLION);
+    }
+
+    /// A day of a person at rest, and the same month of a thousand; what a call uses of it.
+    pub fn at_rest(&mut self, resting: &Used) {
+        self.say(&format!(
+            "\nA person at rest, a day, with the sweeps as the template has them: {:.1} calls, {:.1} of them refreshes \
+             ({PEOPLE} people for {DAYS} days). Dollars of {USERS} people and a month",
+            resting.calls, resting.refreshes
+        ));
+        self.units(&resting.units, USERS * MONTH_DAYS);
+        let call = resting.units.dollars() / resting.calls.max(1.0);
+        self.say(&format!("  a million of these calls: {:.2} $", call * MILLION));
+    }
+
+    /// A stack at rest for a month; gives dollars.
     ///
     /// # Errors
     /// The template cannot be read.
-    pub fn months(&mut self, rest: &Used, one: &Used, metrics: usize) -> Result<(), Error> {
+    pub fn idle(&mut self, idle: &Used) -> Result<f64, Error> {
         self.say("\nA stack at rest, a month");
-        let keeper = rest.units.clone().times(MONTH_S / rest.span.as_secs_f64());
+        let keeper = idle.units.clone().times(MONTH_S / idle.span.as_secs_f64());
         for ((kind, what), amount) in &keeper.0 {
             if amount * kind.price() >= 0.0005 {
                 self.line(&format!("{}, {what}", kind.name()), *amount, kind.unit(), amount * kind.price());
             }
         }
-        let idle = keeper.dollars() + self.monthly(&base()?);
-        self.aim("together", idle, AIM_IDLE, " $");
-        self.say("\nNot in it, a month");
-        let watching = self.monthly(&watching(metrics)?);
+        let dollars = keeper.dollars() + self.monthly(&base()?);
+        self.aim("together", dollars, AIM_IDLE, " $");
+        Ok(dollars)
+    }
+
+    /// A month of a thousand people with twenty notifications a day, and what others ask for it. `one` is a notification,
+    /// `refresh` a refresh, `idle` dollars of a stack at rest.
+    ///
+    /// # Errors
+    /// The template cannot be read.
+    pub fn month(&mut self, one: &Used, refresh: &Units, days: &Days, idle: f64) -> Result<(), Error> {
+        self.say("\nNot in what follows, a month");
+        let watching = self.monthly(&watching(days.living.metrics)?);
         self.line("together", 0.0, "", watching);
 
-        let notifications = USERS * A_DAY * MONTH_DAYS;
-        let bill = one.units.dollars() * notifications;
+        let person_days = USERS * MONTH_DAYS;
+        let notifications = person_days * A_DAY as f64;
+        // What sweeps refresh is theirs.
+        let refreshes = person_days * (days.living.refreshes - days.resting.refreshes).max(0.0);
+        let parts = [
+            ("notifications, one at a time", notifications, "", one.units.dollars()),
+            ("refreshes that they bring about", refreshes, "", refresh.dollars()),
+            ("sweeps, and the care of accounts", person_days, "days", days.resting.units.dollars()),
+            ("a stack at rest", 1.0, "", idle),
+        ];
         self.say(&format!(
-            "\n{USERS} users with {A_DAY} notifications a day, a month: {notifications:.0} notifications"
+            "\n{USERS} people with {A_DAY} notifications a day, a month, parameters as the template has them"
         ));
-        self.line("this, one at a time", notifications, "", bill);
-        self.line("… and a stack at rest", 0.0, "", bill + idle);
-        self.line("… and metrics, alarms, a key, at most", 0.0, "", bill + idle + watching);
+        for (what, amount, unit, each) in parts {
+            self.line(what, amount, unit, amount * each);
+        }
+        let bill = parts.iter().map(|(_, amount, _, each)| amount * each).sum::<f64>();
+        self.line("together", 0.0, "", bill);
+        self.line("… and metrics, alarms, a key, at most", 0.0, "", bill + watching);
+        let played = days.living.units.dollars() * person_days + idle;
+        self.say(&format!(
+            "  The same, not as a sum: {PEOPLE} people for {DAYS} days with everything, of which {USERS} in a month are \
+             {played:.2} $ ({:.1} calls and {:.2} refreshes a person and day)",
+            days.living.calls, days.living.refreshes
+        ));
         self.polling(one);
         let mut cheapest = f64::INFINITY;
         for vendor in VENDORS {
@@ -192,13 +240,21 @@ impl Report {
                 None => self.say(&format!("  {}: not known ({})", vendor.name, vendor.source)),
             }
         }
-        self.aim("with a stack at rest, of the cheapest", bill + idle, cheapest / AIM_VENDOR, " $");
+        self.aim("together, of the cheapest", bill, cheapest / AIM_VENDOR, " $");
         self.say(&format!(
             "  that is 1/{:.0}; with metrics, alarms and a key 1/{:.0}",
-            cheapest / (bill + idle),
-            cheapest / (bill + idle + watching)
+            cheapest / bill,
+            cheapest / (bill + watching)
         ));
         Ok(())
+    }
+
+    /// What AWS also bills, and is in no sum: the other front door, and bytes that leave.
+    pub fn apart(&mut self, one: &Used) {
+        self.say("\nNot in these sums, of a million notifications");
+        self.line("FrontDoor=http-api", MILLION, "requests", HTTP_API_REQUESTS);
+        let gigabytes = one.out_bytes * MILLION / 1e9;
+        self.line("data out to endpoints, without TLS", gigabytes, "GB", gigabytes * OUT_GB);
     }
 
     /// What a call that brings nothing costs at least: its slot, the mark and its lease, and the time of the call.
@@ -244,6 +300,24 @@ mod tests {
     }
 
     #[test]
+    fn a_month_is_the_sum_of_its_parts_and_is_what_the_aim_is_held_against() {
+        let missed = |sweeps: f64| {
+            let days =
+                Days { resting: Used { refreshes: 5.0, ..used(sweeps) }, living: Used { refreshes: 8.0, ..used(0.0) } };
+            let mut report = Report::new();
+            report.month(&used(10.0), &used(100.0).units, &days, 1.0).unwrap();
+            let text = report.take();
+            // 1,000 people for 365/12 days: three refreshes more than at rest, 20 notifications.
+            let notifications = 1_000.0 * 730.0 / 24.0 * 20.0 * 10.0 * 0.625 / 1e6;
+            assert!(text.contains(&format!("{notifications:.3} $")), "{text}");
+            assert!(text.contains(&format!("{:.3} $", 1_000.0 * 730.0 / 24.0 * 3.0 * 100.0 * 0.625 / 1e6)), "{text}");
+            report.missed().len()
+        };
+        // 3.80, 5.70 and 1.00, and 13.31 with 700 units of a day's sweeps, 15.21 with 800.
+        assert_eq!([700.0, 800.0].map(missed), [0, 1]);
+    }
+
+    #[test]
     fn units_of_many_people_may_be_five_percent_apart_and_no_more() {
         let missed = |other: f64| {
             let mut report = Report::new();
@@ -261,7 +335,7 @@ mod tests {
                 units.units.0.extend(kinds.map(|kind| ((kind, String::new()), 1.0)));
                 units
             };
-            report.equal(&[(1_000, whole(20.0)), (50_000, whole(other))]);
+            report.equal(&[(1_000, whole(20.0)), (50_000, whole(other))], &[]);
             report.missed().len()
         };
         assert_eq!([20.9, 19.1, 21.1, 18.9].map(missed), [0, 0, 1, 1]);

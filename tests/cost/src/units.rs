@@ -169,10 +169,14 @@ pub struct Used {
     pub units: Units,
     /// DynamoDB's units by request.
     pub uses: BTreeMap<Use, f64>,
-    /// Calls to Withings.
+    /// Calls to Withings, refreshes included.
     pub calls: f64,
+    /// Token pairs that were refreshed.
+    pub refreshes: f64,
     /// Webhooks that arrived.
     pub delivered: f64,
+    /// Their bytes.
+    pub out_bytes: f64,
     /// How many metrics had a value.
     pub metrics: usize,
     /// The virtual time that it took.
@@ -188,18 +192,27 @@ impl Used {
             *self.uses.entry(what.clone()).or_default() -= units;
         }
         self.calls -= other.calls;
+        self.refreshes -= other.refreshes;
         self.delivered -= other.delivered;
+        self.out_bytes -= other.out_bytes;
         self
     }
 
     /// The same of each of `count`.
     #[must_use]
-    pub fn each(mut self, count: usize) -> Self {
-        let factor = 1.0 / count.max(1) as f64;
+    pub fn each(self, count: usize) -> Self {
+        self.times(1.0 / count.max(1) as f64)
+    }
+
+    /// All of it times `factor`; what is no amount stays.
+    #[must_use]
+    pub fn times(mut self, factor: f64) -> Self {
         self.units = self.units.times(factor);
         self.uses.values_mut().for_each(|units| *units *= factor);
         self.calls *= factor;
+        self.refreshes *= factor;
         self.delivered *= factor;
+        self.out_bytes *= factor;
         self
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use afferent_domain::Timestamp;
 use afferent_local::Ticks;
 use afferent_metrics::Metric;
+use bytes::Bytes;
+use http::Request;
 use stack_tests::world::{Plan, World};
 use withings_simulator::sample::Person;
 use withings_simulator::{ControlError, Notify};
@@ -36,6 +38,8 @@ pub struct Play {
     pub apart: Duration,
     /// What each of them tells.
     pub what: What,
+    /// How long nothing happens before it counts: longer than an access token lives, and each notification meets a dead one.
+    pub quiet: Duration,
     /// Calls to Withings in a minute.
     pub limit: u16,
 }
@@ -45,6 +49,8 @@ pub struct Play {
 pub enum What {
     /// A measurement with so many values.
     Values(usize),
+    /// What was told before: Withings tells it again, and the pull brings nothing.
+    Again,
     /// A day with ten hours of series.
     Series,
 }
@@ -60,14 +66,16 @@ impl Play {
         let span = self.apart * u32::try_from(self.notifications)? + REST;
         // Once before it counts: what is made at a person's first record is no part of a later one.
         self.play(&world, 0).await?;
+        tokio::time::sleep(self.quiet).await;
         let before = count(&world, lines, async || rest(span).await).await?;
         let used = count(&world, lines, async || self.play(&world, 1).await).await?.less(&before);
         let expected = match self.what {
             What::Values(values) => self.notifications * values * self.endpoints,
+            What::Again => 0,
             What::Series => self.notifications * usize::try_from(HOURS)? * self.endpoints,
         };
         let as_expected = match self.what {
-            What::Values(_) => (used.delivered - expected as f64).abs() < 0.5,
+            What::Values(_) | What::Again => (used.delivered - expected as f64).abs() < 0.5,
             // Each of the hours, and the day's sums.
             What::Series => used.delivered > expected as f64,
         };
@@ -84,6 +92,8 @@ impl Play {
             match self.what {
                 // Each at an instant of its own, so that none is taken for another one.
                 What::Values(values) => world.weigh(person, values, 10_000 + value, 60 + 2 * value + round)?,
+                What::Again if round == 0 => world.weigh(person, 1, 10_000 + value, 60 + 2 * value)?,
+                What::Again => tell_again(world, person),
                 What::Series => walk(world, person, round)?,
             }
             tokio::time::sleep(self.apart).await;
@@ -104,16 +114,24 @@ pub async fn idle(lines: &Lines) -> Result<Used, Error> {
     count(&world, lines, async || rest(HOUR).await).await
 }
 
-async fn rest(span: Duration) -> Result<(), Error> {
+pub(crate) async fn rest(span: Duration) -> Result<(), Error> {
     tokio::time::sleep(span).await;
     Ok(())
 }
 
-async fn world(people: usize, endpoints: usize, limit: u16, ticks: Ticks) -> Result<World, Error> {
-    // No sweep in the middle of it: what sweeps cost is a number of its own.
+pub(crate) async fn world(people: usize, endpoints: usize, limit: u16, ticks: Ticks) -> Result<World, Error> {
+    // No sweep in the middle of it: what sweeps cost is a number of its own (`month`).
     let off = [("SweepUpdates", "off"), ("SweepRecent", "off"), ("SweepMonth", "off"), ("BackfillDays", "0")];
     let parameters = off.map(|(name, value)| (name, value.to_owned())).into();
     World::of(&Plan { people, endpoints, limit, parameters, ticks, ..Plan::default() }).await
+}
+
+/// Withings sends the last notification about a person once more.
+fn tell_again(world: &World, person: &Person) {
+    let told = world.withings.notifications();
+    if let Some(last) = told.iter().rev().find(|told| told.userid == Some(person.userid)) {
+        world.withings.notify(last.userid, last.appli, &last.body);
+    }
 }
 
 /// The day before yesterday, and then yesterday, with ten hours of it.
@@ -125,24 +143,39 @@ fn walk(world: &World, person: &Person, round: i64) -> Result<(), ControlError> 
     world.withings.add(person.userid, [person.activity_day(&date, 9_000)], Notify::Yes).map(drop)
 }
 
-async fn count(world: &World, lines: &Lines, act: impl AsyncFnOnce() -> Result<(), Error>) -> Result<Used, Error> {
+/// What AWS would bill for what `act` does.
+pub(crate) async fn count(
+    world: &World,
+    lines: &Lines,
+    act: impl AsyncFnOnce() -> Result<(), Error>,
+) -> Result<Used, Error> {
     let stack = &world.stack;
     // As CloudWatch takes lines in.
     let metric_bytes = || {
         let (lines, bytes) = stack.metrics.size();
         bytes + lines * EVENT
     };
-    let (began, logged, measured) = (stack.clock.now(), lines.bytes(), metric_bytes());
-    let (calls, delivered) = (world.withings.calls().len(), world.receiver.sent().len());
+    let refreshed = || stack.metrics.sum(Metric::TokensRefreshed);
+    let (began, logged, measured, renewed) = (stack.clock.now(), lines.bytes(), metric_bytes(), refreshed());
+    let (calls, delivered) = (world.withings.stats().calls, world.receiver.sent().len());
     stack.dynamodb.meter().start();
     act().await?;
     let bill = stack.dynamodb.meter().take();
+    let sent = world.receiver.sent().split_off(delivered);
     Ok(Used {
         units: Units::of(&bill, lines.bytes() - logged, metric_bytes() - measured),
         uses: bill.uses,
-        calls: (world.withings.calls().len() - calls) as f64,
-        delivered: (world.receiver.sent().len() - delivered) as f64,
+        calls: (world.withings.stats().calls - calls) as f64,
+        refreshes: (refreshed() - renewed) as f64,
+        delivered: sent.len() as f64,
+        out_bytes: sent.iter().map(|sent| size(&sent.request)).sum::<usize>() as f64,
         metrics: Metric::all().into_iter().filter(|metric| stack.metrics.values(*metric) > 0).count(),
         span: stack.clock.now().since(began),
     })
+}
+
+/// The bytes of a request, without what TLS adds.
+fn size(request: &Request<Bytes>) -> usize {
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.uri().path().len() + headers.sum::<usize>() + request.body().len()
 }

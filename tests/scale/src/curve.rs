@@ -61,7 +61,13 @@ const fn log(label: &'static str) -> Axis {
 }
 
 /// Every curve.
-pub const ALL: [Curve; 7] = [
+pub const ALL: [Curve; 8] = [
+    Curve {
+        name: "age",
+        title: "The age of live pulls near the allowance",
+        x: linear("notifications of 100 calls that are allowed"),
+        y: log("age in seconds"),
+    },
     Curve {
         name: "pulls",
         title: "Pulls a minute, by PullsConcurrency",

@@ -2,14 +2,14 @@
 //!
 //! - A table between `<!-- table: <name> -->` and `<!-- end -->` is the one that [`crate::needs`] reckons, or the CSV of
 //!   the curve of that name.
-//! - A number before `<!-- <curve>: <line>: <x> -->` or `<!-- fact: <name> -->` is that point or fact, as precisely as it
-//!   is written.
+//! - A number before `<!-- <curve>: <line>: <x> -->`, `<!-- fact: <name> -->` or `<!-- default: <parameter> -->` is that
+//!   point, fact or default of the template, as precisely as it is written.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::needs::{Measured, limits_table, users_table};
-use crate::{Error, curve};
+use crate::{Error, curve, defaults};
 
 /// Where the document and its data are.
 #[must_use]
@@ -42,13 +42,13 @@ pub fn facts_csv(facts: &BTreeMap<String, f64>) -> String {
     format!("fact,value\n{rows}")
 }
 
-/// What was measured, as the files have it. A file that is not there has nothing.
+/// What was measured, as the files have it, and the template's defaults. A file that is not there has nothing.
 ///
 /// # Errors
 /// A file cannot be read.
 pub fn measured(docs: &Path) -> Result<Measured, Error> {
     let text = |path: PathBuf| if path.exists() { std::fs::read_to_string(path) } else { Ok(String::new()) };
-    let mut measured = Measured::default();
+    let mut measured = Measured { defaults: defaults::numbers()?, ..Measured::default() };
     for row in text(facts_file(docs))?.lines().skip(1) {
         let (name, value) = row.rsplit_once(',').ok_or("a fact without a value")?;
         measured.facts.insert(name.trim_matches('"').to_owned(), value.parse()?);
@@ -93,6 +93,7 @@ pub fn misquoted(text: &str, measured: &Measured) -> (usize, Vec<String>) {
         let names: Vec<&str> = quoted.split(": ").collect();
         let value = match names.as_slice() {
             ["fact", name @ ..] if !name.is_empty() => Some(measured.facts.get(&name.join(": ")).copied()),
+            ["default", name] => Some(measured.defaults.get(*name).copied()),
             [name, line @ .., x] if curve::of(name).is_some() && !line.is_empty() => {
                 Some(x.parse().ok().and_then(|x| measured.point(name, &line.join(": "), x)))
             }
@@ -140,7 +141,8 @@ mod tests {
     fn sample() -> Measured {
         let line = Line { name: "30 a minute: p99".to_owned(), points: vec![(24.0, 12.34)] };
         let facts = [("units: budget".to_owned(), 2_041.0)].into();
-        Measured { facts, curves: [("lanes", vec![line])].into() }
+        let defaults = [("PullsConcurrency".to_owned(), 2.0)].into();
+        Measured { defaults, facts, curves: [("lanes", vec![line])].into() }
     }
 
     #[test]
@@ -151,6 +153,7 @@ mod tests {
             "about 12<!-- lanes: 30 a minute: p99: 24 -->",
             "**2,041** <!-- fact: units: budget -->",
             "2,000 <!-- fact: units: budget -->",
+            "the 2 <!-- default: PullsConcurrency --> of",
         ] {
             assert_eq!(quote(right), (1, Vec::new()), "{right}");
         }
@@ -161,6 +164,8 @@ mod tests {
             "12.3 <!-- lanes: no such line: 24 -->",
             "2,100 <!-- fact: units: budget -->",
             "no number <!-- fact: units: budget -->",
+            "the 3 <!-- default: PullsConcurrency --> of",
+            "the 2 <!-- default: NoSuchParameter --> of",
         ] {
             assert_eq!(quote(wrong).1.len(), 1, "{wrong}");
         }

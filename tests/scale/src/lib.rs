@@ -7,9 +7,11 @@
 //! | [`runs`] | how each is played |
 //! | [`plot`] | a curve as SVG |
 //! | [`needs`] | what so many users need, and which limit they meet first |
+//! | [`defaults`] | what the template has as its defaults |
 //! | [`document`] | the numbers of `docs/scale.md`, held against the data |
 
 pub mod curve;
+pub mod defaults;
 pub mod document;
 pub mod needs;
 pub mod plot;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::curve::Line;
+use crate::defaults::MOST_ALLOWED;
 
 /// The user counts of the table.
 pub const USERS: [f64; 7] = [10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
@@ -19,15 +20,6 @@ pub const PEAK: f64 = 3.0;
 /// Write units a second that one partition takes (DynamoDB Developer Guide, "Best practices for designing and using
 /// partition keys").
 pub const PARTITION: f64 = 1_000.0;
-
-/// `WithingsLimit` as the template has it, and the most that it lets it be.
-pub const ALLOWED: (f64, f64) = (120.0, 30_000.0);
-
-/// `DispatcherConcurrency` as the template has it.
-pub const DISPATCHERS: f64 = 50.0;
-
-/// `PullsConcurrency` as the template has it.
-pub const FETCHERS: f64 = 2.0;
 
 /// Shards of the stream of a new table on demand: it takes 4,000 write units a second from the start, which are
 /// four partitions, and a shard goes with each (DynamoDB Developer Guide, "Initial throughput for on-demand capacity mode").
@@ -46,9 +38,11 @@ pub fn per_second(users: f64) -> f64 {
     users * PER_DAY * PEAK / 86_400.0
 }
 
-/// What was measured.
+/// What was measured, and what is set.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
+    /// The template's defaults by the names of their parameters.
+    pub defaults: BTreeMap<String, f64>,
     /// Numbers by name.
     pub facts: BTreeMap<String, f64>,
     /// Lines by curve.
@@ -60,6 +54,12 @@ impl Measured {
     #[must_use]
     pub fn fact(&self, name: &str) -> f64 {
         self.facts.get(name).copied().unwrap_or_default()
+    }
+
+    /// A default of the template; 0 if it has no such number.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> f64 {
+        self.defaults.get(name).copied().unwrap_or_default()
     }
 
     /// A point of a line of a curve, if it was measured.
@@ -126,18 +126,28 @@ pub fn limits(measured: &Measured) -> Vec<Suffices> {
         }
     };
     let withings = |calls: f64| format!("Withings' allowance of {} calls a minute", whole(calls));
-    limit(withings(ALLOWED.0), Some(ALLOWED.0), one.all(), "`WithingsLimit`, with a paid plan");
-    limit(withings(ALLOWED.1), Some(ALLOWED.1), one.all(), "another application at Withings, with a stack of its own");
+    let [allowed, most] = ["WithingsLimit", MOST_ALLOWED].map(|name| measured.setting(name));
+    limit(withings(allowed), Some(allowed), one.all(), "`WithingsLimit`, with a paid plan");
+    limit(withings(most), Some(most), one.all(), "another application at Withings, with a stack of its own");
+    let fetchers = measured.setting("PullsConcurrency");
     for (name, words) in [("calls of 200 ms", "200 ms"), ("calls of 1 s", "1 s")] {
-        let what = format!("{FETCHERS} fetchers for `pulls`, calls of {words}");
-        limit(what, measured.point("pulls", name, FETCHERS), one.live, "`PullsConcurrency`");
+        let what = format!("{fetchers} fetchers for `pulls`, calls of {words}");
+        limit(what, measured.point("pulls", name, fetchers), one.live, "`PullsConcurrency`");
     }
+    let dispatchers = measured.setting("DispatcherConcurrency");
     for (name, words) in [("endpoints of 100 ms", "100 ms"), ("endpoints of 1 s", "1 s")] {
-        let what = format!("{DISPATCHERS} dispatchers, endpoints of {words}");
-        limit(what, measured.point("dispatch", name, DISPATCHERS), a_second, "`DispatcherConcurrency`");
+        let what = format!("{dispatchers} dispatchers, endpoints of {words}");
+        limit(what, measured.point("dispatch", name, dispatchers), a_second, "`DispatcherConcurrency`");
     }
-    let shards = measured.point("fanout", "FanoutParallelization 1", 100.0).map(|events| events * SHARDS);
-    limit(format!("{SHARDS} shards of the stream, one `fanout` for each"), shards, a_second, "`FanoutParallelization`");
+    let fanouts = measured.setting("FanoutParallelization");
+    let line = format!("FanoutParallelization {fanouts}");
+    let shards = measured.point("fanout", &line, 100.0).map(|events| events * SHARDS);
+    limit(
+        format!("{SHARDS} shards of the stream, {fanouts} `fanout` for each"),
+        shards,
+        a_second,
+        "`FanoutParallelization`",
+    );
     for (fact, shards, what, turn) in [
         (
             "units of the budget in a second",
@@ -261,7 +271,9 @@ mod tests {
         let facts =
             [("calls of a notification", 1.0), ("sweep calls of a person in a round", 0.0), ("units: budget", 2.0)];
         let facts = facts.map(|(name, value)| (name.to_owned(), value)).into();
-        let limits = limits(&Measured { facts, curves: BTreeMap::new() });
+        let defaults = [("WithingsLimit", 120.0), (MOST_ALLOWED, 30_000.0)];
+        let defaults = defaults.map(|(name, value)| (name.to_owned(), value)).into();
+        let limits = limits(&Measured { facts, defaults, curves: BTreeMap::new() });
         let of = |what: &str| limits.iter().find(|limit| limit.what.contains(what)).map(|limit| limit.users.round());
         // 60 notifications a day at the pace of the peak, and a refresh every 3.4 hours: 2.794 calls an hour.
         assert_eq!(of("120 calls"), Some(2_577.0));

@@ -10,7 +10,6 @@ use afferent_domain::secret::Secret;
 use afferent_local::network::{Receiver, Reply, WITHINGS_HOST, WithingsHost};
 use afferent_local::{Setup, Simulation, Ticks};
 use afferent_play::seed::{Consent, Seeder};
-use futures_util::future::try_join_all;
 use withings_simulator::sample::Person;
 use withings_simulator::{
     ClientApp, ControlError, Latency, Measure, MeasureGroup, NewUser, Notify, Settings, Simulator,
@@ -111,9 +110,7 @@ impl World {
         }
         let consents: Vec<_> = (0..plan.people).map(|_| world.consent()).collect::<Result<_, _>>()?;
         // Many at once, so that many people do not take hours.
-        for some in consents.chunks(AT_ONCE) {
-            try_join_all(some.iter().map(|(reference, consent)| seeder.connect_quietly(reference, consent))).await?;
-        }
+        seeder.connect_all_quietly(AT_ONCE, &consents).await?;
         Ok(world)
     }
 
@@ -127,7 +124,9 @@ impl World {
         Ok(())
     }
 
-    fn seeder(&self) -> Seeder {
+    /// Puts more things into it.
+    #[must_use]
+    pub fn seeder(&self) -> Seeder {
         Seeder::new(&self.stack.rim, &self.stack.template.place.stack)
     }
 

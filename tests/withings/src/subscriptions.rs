@@ -1,5 +1,7 @@
 //! Who wants which notifications where.
 
+use std::collections::HashMap;
+
 use afferent_domain::clock::Timestamp;
 use http::Uri;
 use serde::{Deserialize, Serialize};
@@ -32,14 +34,27 @@ impl Subscription {
     }
 }
 
-/// All subscriptions, in the order in which they were made.
+/// All subscriptions, in the order in which they were made; and where those of each user are, so that they are not looked
+/// for among all others'.
 #[derive(Debug, Default)]
-pub(crate) struct Subscriptions(Vec<Subscription>);
+pub(crate) struct Subscriptions {
+    all: Vec<Subscription>,
+    by_user: HashMap<Option<Userid>, Vec<usize>>,
+}
 
 impl Subscriptions {
     /// These, in this order.
     pub(crate) fn of(all: Vec<Subscription>) -> Self {
-        Self(all)
+        let mut subscriptions = Self { all, by_user: HashMap::new() };
+        subscriptions.index();
+        subscriptions
+    }
+
+    fn index(&mut self) {
+        self.by_user.clear();
+        for (place, one) in self.all.iter().enumerate() {
+            self.by_user.entry(one.userid).or_default().push(place);
+        }
     }
 
     /// Adds one; an equal one only gets the new comment.
@@ -51,11 +66,13 @@ impl Subscriptions {
         callbackurl: &str,
         comment: Option<String>,
     ) {
-        if let Some(equal) = self.0.iter_mut().find(|one| one.is(client_id, userid, appli, callbackurl)) {
-            equal.comment = comment;
+        let own = self.by_user.entry(userid).or_default();
+        if let Some(place) = own.iter().find(|place| self.all[**place].is(client_id, userid, appli, callbackurl)) {
+            self.all[*place].comment = comment;
             return;
         }
-        self.0.push(Subscription {
+        own.push(self.all.len());
+        self.all.push(Subscription {
             client_id: client_id.to_owned(),
             userid,
             appli,
@@ -67,18 +84,19 @@ impl Subscriptions {
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Subscription> {
-        self.0.iter()
+        self.all.iter()
     }
 
     pub(crate) fn find(&mut self, wanted: impl Fn(&Subscription) -> bool) -> Option<&mut Subscription> {
-        self.0.iter_mut().find(|one| wanted(one))
+        self.all.iter_mut().find(|one| wanted(one))
     }
 
     /// Removes those that fit; how many there were.
     pub(crate) fn remove(&mut self, gone: impl Fn(&Subscription) -> bool) -> usize {
-        let before = self.0.len();
-        self.0.retain(|one| !gone(one));
-        before - self.0.len()
+        let before = self.all.len();
+        self.all.retain(|one| !gone(one));
+        self.index();
+        before - self.all.len()
     }
 
     /// Notes how a notification ended. Returns whether that cancelled the subscription.
@@ -91,10 +109,10 @@ impl Subscriptions {
         cancel_after_failures: Option<u32>,
     ) -> bool {
         let Subscription { client_id, userid, appli, callbackurl, .. } = subscription;
-        let Some(index) = self.0.iter().position(|one| one.is(client_id, *userid, *appli, callbackurl)) else {
+        let Some(index) = self.all.iter().position(|one| one.is(client_id, *userid, *appli, callbackurl)) else {
             return false;
         };
-        let one = &mut self.0[index];
+        let one = &mut self.all[index];
         if delivered {
             (one.failing_since_ms, one.failures) = (None, 0);
             return false;
@@ -105,7 +123,8 @@ impl Subscriptions {
         let cancelled = failing.as_secs() >= cancel_after_days * 86_400
             || cancel_after_failures.is_some_and(|most| one.failures >= most);
         if cancelled {
-            self.0.remove(index);
+            self.all.remove(index);
+            self.index();
         }
         cancelled
     }

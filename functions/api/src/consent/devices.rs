@@ -163,6 +163,10 @@ impl Consents {
     ) -> Result<Connected, Problem> {
         // Before anything is made: who is being erased must not get an account, and a consent that the erasure does not know.
         self.unless_erasing(reference).await?;
+        // Nor may one be made that there is no room for.
+        if self.connector.is_full(&UserId::derive(&[reference])).await? {
+            return Err(Problem::too_many_connections());
+        }
         let ready = self.ready().await?;
         let until = self.rim.clock.now() + CALL + TURN;
         let nonce = ready.gate.nonce(Lane::OnDemand, until).await.map_err(DeviceError::Call)?;
@@ -204,7 +208,7 @@ impl Consents {
             Ok(Connection { user, id, .. }) => return Ok(Connected { user, connection: id }),
             Err(error) => error,
         };
-        if matches!(refused, ConnectError::Taken | ConnectError::Store(StoreError::Erasing)) {
+        if matches!(refused, ConnectError::Taken | ConnectError::TooMany | ConnectError::Store(StoreError::Erasing)) {
             self.let_go(ready, &consent).await.map_err(|error| half(&error))?;
         }
         match refused {

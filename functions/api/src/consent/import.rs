@@ -46,6 +46,8 @@ pub(crate) enum NotImported {
     Region(&'static str),
     /// The account is connected for another user, and the policy is to refuse that.
     Duplicate,
+    /// The user has as many connections as one may have.
+    TooMany,
     /// The person is being erased.
     Erasing,
     /// A table or a key is out of reach; the same again is right.
@@ -53,11 +55,6 @@ pub(crate) enum NotImported {
 }
 
 impl Consents {
-    /// Until when imports are begun in one request, so that the answer is on its way before the function's time is over.
-    pub(crate) fn import_until(&self) -> Timestamp {
-        self.rim.clock.now() + super::VISIT
-    }
-
     /// Imports one. The pair is sealed and stored, and nothing is called: whether it lives shows when it is first
     /// refreshed.
     pub(crate) async fn import(
@@ -92,6 +89,7 @@ impl Consents {
             match error {
                 ConnectError::Store(StoreError::Erasing) => return Ok(Err(NotImported::Erasing)),
                 ConnectError::Taken => return Ok(Err(NotImported::Duplicate)),
+                ConnectError::TooMany => return Ok(Err(NotImported::TooMany)),
                 _ => {}
             }
             tracing::error!(%error, "a connection could not be imported");

@@ -144,7 +144,7 @@ impl Consents {
         }
         match self.connector.connect_within(FOLLOW_UP, &ready.seals, &consent).await {
             Ok(Connection { user, id, .. }) => Ok(Connected { user, connection: id }),
-            Err(error @ (ConnectError::Taken | ConnectError::Store(StoreError::Erasing))) => {
+            Err(error @ (ConnectError::Taken | ConnectError::TooMany | ConnectError::Store(StoreError::Erasing))) => {
                 self.let_go(ready, &consent).await.map_err(|error| failed(&error))?;
                 Err(if matches!(error, ConnectError::Taken) { Refusal::DuplicateConnection } else { failed(&error) })
             }

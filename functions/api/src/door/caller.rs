@@ -11,7 +11,9 @@
 //! | [`EndpointOwner`] | `endpoint` | those that may change everything, and the key of the endpoint in the path |
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use afferent_domain::Timestamp;
 use afferent_domain::grant::{Grants, Sight};
 use afferent_domain::id::{ConnectionId, EndpointId, KeyId, UserId};
 use afferent_registry::By;
@@ -31,7 +33,13 @@ pub(crate) struct Caller {
     pub(crate) grants: Grants,
     /// Where people may be sent back to after consenting.
     pub(crate) return_urls: Vec<String>,
+    /// Until when the request begins what it may leave out, or leave undone and say so: see [`PATIENCE`].
+    pub(crate) until: Timestamp,
 }
+
+/// From when a request came in, before its key was looked at. The function has 15 s, and what was begun and the answer need
+/// some of them.
+pub(super) const PATIENCE: Duration = Duration::from_secs(9);
 
 impl Caller {
     fn of(parts: &Parts) -> Result<Self, Problem> {

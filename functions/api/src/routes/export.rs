@@ -257,12 +257,17 @@ impl Place {
 async fn connection(
     app: &Shared,
     reader: &UserReader,
-    from: Option<ConnectionId>,
+    mut from: Option<ConnectionId>,
 ) -> Result<Option<(afferent_store::connections::Connection, Option<ConnectionId>)>, Problem> {
-    let mut all = app.connections.of_user(&reader.user).await?;
-    all.sort_by(|one, other| one.id.cmp(&other.id));
-    let mut rest = all.into_iter().skip_while(|one| from.as_ref().is_some_and(|from| one.id < *from));
-    Ok(rest.next().map(|first| (first, rest.next().map(|following| following.id))))
+    loop {
+        let (found, following) = app.connections.some_of_user(&reader.user, from.as_ref(), 1).await?;
+        match (found.into_iter().next(), following) {
+            (Some(first), following) => return Ok(Some((first, following))),
+            // It was erased after it was found in the directory.
+            (None, Some(following)) => from = Some(following),
+            (None, None) => return Ok(None),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod parameters;
 mod patients;
 mod shapes;
 
+use afferent_domain::Timestamp;
 use afferent_domain::id::UserId;
 use afferent_domain::record::Record;
 use afferent_fhir::search::{Common, MOST, Search, USUAL};
@@ -97,7 +98,7 @@ async fn found_observations(app: &App, base: &str, asked: &Searching) -> Answer 
     let user = asked.one_patient()?;
     let mut answer = Page::of(base, "Observation", Some(user), &search.common);
     if search.common.is_count() {
-        return counted(answer.itself(), count_observations(app, user, &search).await?);
+        return counted(answer.itself(), count_observations(app, user, &search, asked.until()).await?);
     }
     let after = answer.place()?.as_deref().map(Place::read).transpose()?;
     let limit = search.common.count.unwrap_or(USUAL);
@@ -106,11 +107,11 @@ async fn found_observations(app: &App, base: &str, asked: &Searching) -> Answer 
     page(answer, next.map(|place| place.to_text()))
 }
 
-async fn count_observations(app: &App, user: &UserId, search: &Search) -> Result<usize, Problem> {
-    let (mut tally, mut after) = (Tally::default(), None);
+async fn count_observations(app: &App, user: &UserId, search: &Search, until: Timestamp) -> Result<usize, Problem> {
+    let (mut tally, mut after) = (Tally::until(until), None);
     loop {
         let (found, next) = find(app, user, search, after, MOST).await?;
-        if let Some(total) = tally.add(found.len(), next.is_some())? {
+        if let Some(total) = tally.add(found.len(), next.is_some(), app.now())? {
             return Ok(total);
         }
         after = next;
@@ -193,7 +194,7 @@ async fn found_devices(app: &App, base: &str, asked: &Searching) -> Answer {
     let user = asked.one_patient()?;
     let mut answer = Page::of(base, "Device", Some(user), &common);
     if common.is_count() {
-        return counted(answer.itself(), count_devices(app, user, &common).await?);
+        return counted(answer.itself(), count_devices(app, user, &common, asked.until()).await?);
     }
     let after = match answer.place()?.as_deref().map(Place::read).transpose()? {
         Some(Place::Time(after)) => Some(after),
@@ -222,11 +223,11 @@ async fn devices(
     Ok((found.records, found.next))
 }
 
-async fn count_devices(app: &App, user: &UserId, common: &Common) -> Result<usize, Problem> {
-    let (mut tally, mut after) = (Tally::default(), None);
+async fn count_devices(app: &App, user: &UserId, common: &Common, until: Timestamp) -> Result<usize, Problem> {
+    let (mut tally, mut after) = (Tally::until(until), None);
     loop {
         let (found, next) = devices(app, user, common, after.as_ref(), MOST).await?;
-        if let Some(total) = tally.add(found.iter().filter_map(device).count(), next.is_some())? {
+        if let Some(total) = tally.add(found.iter().filter_map(device).count(), next.is_some(), app.now())? {
             return Ok(total);
         }
         after = next;

@@ -28,7 +28,8 @@ pub(crate) fn routes<R: Routes>(routes: R) -> R {
 /// A key that is to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+#[schema(as = NewKey)]
+struct KeyWish {
     /// What you call it: 1 to 100 characters.
     #[schema(example = "dashboard", min_length = 1, max_length = 100)]
     label: String,
@@ -112,11 +113,11 @@ impl Shown {
     post,
     path = "/v1/keys",
     tag = "Keys",
-    request_body = Wish,
+    request_body = KeyWish,
     security(("key" = ["admin"])),
     responses((status = 201, description = "The key, with its text.", body = Shown))
 )]
-async fn create_key(State(app): State<Shared>, _: Admin, Wished(wish): Wished<Wish>) -> Answer {
+async fn create_key(State(app): State<Shared>, _: Admin, Wished(wish): Wished<KeyWish>) -> Answer {
     let now = app.now();
     let mut grants = Vec::new();
     for (index, text) in wish.grants.iter().enumerate() {

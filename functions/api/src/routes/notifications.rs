@@ -2,12 +2,13 @@
 
 mod follow;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use afferent_domain::Timestamp;
 use afferent_domain::id::NotificationId;
 use afferent_queue::{Pull, Replay, Sending};
 use afferent_store::notifications::{Place, State as Standing, Told, day};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -15,11 +16,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::commands::Nothing;
 use super::{Answer, json, json_with};
-use crate::door::{Reader, Writer};
+use crate::door::{Caller, Reader, Writer};
 use crate::extract::{DayList, MaybeBody, Path, Query, date, limit, pair};
 use crate::problem::{Kind, Problem};
 use crate::routes::put::{Routes, put};
-use crate::state::Shared;
+use crate::state::{App, Shared};
 
 pub(crate) fn routes<R: Routes>(routes: R) -> R {
     put!(routes; list_notifications, follow_notification, replay_notification)
@@ -64,6 +65,8 @@ struct Counts {
     day: String,
     /// The number of each state.
     notifications: BTreeMap<&'static str, u64>,
+    /// Whether all were counted. If there was no time for that, there are as many at least.
+    complete: bool,
 }
 
 /// A notification.
@@ -133,7 +136,12 @@ fn shown(told: Told) -> Shown {
     security(("key" = ["read"])),
     responses((status = 200, description = "The numbers, or a page.", body = CountsOrPage))
 )]
-async fn list_notifications(State(app): State<Shared>, _: Reader, Query(wish): Query<Wish>) -> Answer {
+async fn list_notifications(
+    State(app): State<Shared>,
+    _: Reader,
+    Extension(caller): Extension<Caller>,
+    Query(wish): Query<Wish>,
+) -> Answer {
     let today = || day(app.now());
     let Some(state) = wish.state else {
         if let Some(field) =
@@ -142,11 +150,7 @@ async fn list_notifications(State(app): State<Shared>, _: Reader, Query(wish): Q
             return Err(Problem::field(field.0, "absent: without `state` there is no list"));
         }
         let day = wish.day.as_deref().map_or_else(|| Ok(today()), date)?;
-        let mut notifications = BTreeMap::new();
-        for state in Standing::ALL {
-            notifications.insert(state.name(), app.notifications.count(state, &day).await?);
-        }
-        return json(&Counts { day, notifications });
+        return json(&counts(&app, day, caller.until).await?);
     };
     let names = "one of waiting, satisfied, recorded and quarantined";
     let state = Standing::of(&state).ok_or_else(|| Problem::field("state", names))?;
@@ -156,6 +160,21 @@ async fn list_notifications(State(app): State<Shared>, _: Reader, Query(wish): Q
     let (told, next) = app.notifications.list(state, &list.day, after.as_ref(), limit).await?;
     let next = next.map(|place| list.cursor(format_args!("{} {}", place.received.as_millis(), place.id)));
     json(&NotificationPage { day: list.day, notifications: told.into_iter().map(shown).collect(), next })
+}
+
+/// Counts in turns, so that a state with very many leaves time for the others; until there is no time left.
+async fn counts(app: &App, day: String, until: Timestamp) -> Result<Counts, Problem> {
+    let mut notifications: BTreeMap<_, _> = Standing::ALL.map(|state| (state.name(), 0)).into();
+    let mut open: VecDeque<_> = Standing::ALL.map(|state| (state, None)).into();
+    while let Some((state, from)) = open.pop_front() {
+        if app.now() >= until {
+            return Ok(Counts { day, notifications, complete: false });
+        }
+        let (more, rest) = app.notifications.count_some(state, &day, from).await?;
+        *notifications.entry(state.name()).or_default() += more;
+        open.extend(rest.map(|rest| (state, Some(rest))));
+    }
+    Ok(Counts { day, notifications, complete: true })
 }
 
 fn read_place(text: &str) -> Result<Place, Problem> {

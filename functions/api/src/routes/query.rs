@@ -33,6 +33,7 @@ const TAKE: &[(&str, &str)] = &[
     ("GET", "/v1/notifications"),
     ("GET", "/v1/users"),
     ("GET", "/v1/users/{user}/completeness"),
+    ("GET", "/v1/users/{user}/connections"),
     ("GET", "/v1/users/{user}/events"),
     ("GET", "/v1/users/{user}/export"),
     ("GET", "/v1/users/{user}/latest"),

@@ -86,7 +86,8 @@ struct RecordsWish {
     /// Whether records that Withings no longer has are in the list.
     #[serde(default)]
     include_retracted: bool,
-    /// How many at most: from 1 to 200, 25 unless it is said; as CSV or NDJSON to 1,000.
+    /// How many at most: from 1 to 200, and 25 unless it is said; as CSV or NDJSON from 1 to 1,000, and 1,000 unless it is
+    /// said.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// The `next` of the page before.

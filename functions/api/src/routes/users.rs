@@ -1,16 +1,16 @@
 //! The people whose data this is, by the customer's own reference.
 
-use afferent_domain::id::UserId;
+use afferent_domain::id::{ConnectionId, UserId};
 use afferent_store::users::User;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::connections::Shown as Connection;
 use super::{Answer, json, json_with};
 use crate::door::{Reader, UserReader, Writer, made};
-use crate::extract::{Body, Query, bad_cursor, limit, read_cursor, write_cursor};
+use crate::extract::{Body, Cursors, Query, bad_cursor, limit, read_cursor, write_cursor};
 use crate::problem::{Details, Problem};
 use crate::routes::put::{Routes, put};
 use crate::state::Shared;
@@ -56,10 +56,22 @@ struct Users {
 /// The connections of a user.
 #[derive(Serialize, ToSchema)]
 struct UserConnections {
-    /// All of them.
+    /// Those of this page, in the order of their ids.
     connections: Vec<Connection>,
-    /// Always null: a user's connections are few.
+    /// The cursor of the next page; null on the last.
     next: Option<String>,
+}
+
+/// Which of a user's connections.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct UserConnectionsWish {
+    /// How many at most, from 1 to 100; 25 unless it is said.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// A user to make.
@@ -155,20 +167,29 @@ async fn get_user(State(app): State<Shared>, reader: UserReader) -> Answer {
     json(&Shown::from(user))
 }
 
-/// Lists the connections of a user.
+/// Lists the connections of a user, in the order of their ids. Somebody has 100 at most, or one more where two were made at once.
 #[utoipa::path(
     get,
     path = "/v1/users/{user}/connections",
     tag = "Connecting",
-    params(("user" = String, Path, description = "The user.")),
+    params(("user" = String, Path, description = "The user."), UserConnectionsWish),
     security(("key" = ["user"])),
     responses(
         (status = 200, description = "The connections.", body = UserConnections),
         (status = 404, description = "There is no such user.", body = Details, content_type = "application/problem+json"),
     )
 )]
-async fn list_user_connections(State(app): State<Shared>, reader: UserReader) -> Answer {
+async fn list_user_connections(
+    State(app): State<Shared>,
+    reader: UserReader,
+    Query(wish): Query<UserConnectionsWish>,
+    uri: Uri,
+) -> Answer {
+    let (limit, cursors) = (limit(wish.limit, 25, 100)?, Cursors::of(&uri));
+    let place = |text: &str| ConnectionId::parse(&cursors.read(text)?).ok_or_else(bad_cursor);
+    let from = wish.cursor.as_deref().map(place).transpose()?;
     app.connections.user(&reader.user).await?.ok_or(Problem::NotFound("user"))?;
-    let connections = app.connections.of_user(&reader.user).await?;
-    json(&UserConnections { connections: connections.iter().map(Connection::of).collect(), next: None })
+    let (connections, next) = app.connections.some_of_user(&reader.user, from.as_ref(), limit).await?;
+    let next = next.map(|next| cursors.write(next.as_str()));
+    json(&UserConnections { connections: connections.iter().map(Connection::of).collect(), next })
 }

@@ -10,6 +10,27 @@ use crate::stack::Stack;
 const QUIET: &str = "/v1/notifications";
 
 #[tokio::test(start_paused = true)]
+async fn a_browser_is_never_told_that_a_page_of_another_site_may_use_a_key() {
+    let stack = Stack::start().await;
+    let key = stack.key(&["read"]).await;
+    let bearer = format!("Bearer {key}");
+    for (method, path) in
+        [("GET", "/v1/health"), ("GET", "/v1/users"), ("OPTIONS", "/v1/users"), ("OPTIONS", "/v1/keys")]
+    {
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("origin", "https://evil.example"),
+            ("access-control-request-method", "GET"),
+            ("access-control-request-headers", "authorization"),
+        ];
+        let answer = stack.ask(method, path, &headers, &Value::Null).await;
+        assert_eq!(answer.status(), if method == "GET" { 200 } else { 405 }, "{method} {path}");
+        let allowed = answer.0.headers().keys().find(|name| name.as_str().starts_with("access-control-"));
+        assert_eq!(allowed, None, "{method} {path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_is_shown_once_and_works() {
     let stack = Stack::start().await;
     let admin = stack.key(&["admin"]).await;

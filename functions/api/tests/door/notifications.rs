@@ -42,6 +42,7 @@ async fn what_is_in_quarantine_is_listed_with_the_reason_the_newest_first() {
     assert_eq!(rest["notifications"][0]["notification"], json!(first));
     let counts = stack.get(&key, "/v1/notifications?day=2026-11-21").await.json();
     assert_eq!(counts["notifications"], json!({"quarantined": 2, "recorded": 0, "satisfied": 0, "waiting": 0}));
+    assert_eq!(counts["complete"], json!(true));
     assert_eq!(stack.get(&key, "/v1/notifications?state=satisfied").await.json()["notifications"], json!([]));
     assert_eq!(stack.get(&key, "/v1/notifications?state=lost").await.problem().1.unwrap(), "state");
     for other in ["state=satisfied", "state=quarantined&day=2026-11-20"] {
@@ -53,6 +54,19 @@ async fn what_is_in_quarantine_is_listed_with_the_reason_the_newest_first() {
     assert_eq!((&rest["day"], &rest["notifications"][0]["notification"]), (&json!("2026-11-21"), &json!(first)));
     assert_eq!(stack.get(&key, "/v1/notifications?limit=1").await.problem().1.unwrap(), "limit");
     assert_eq!(stack.get(&key, "/v1/notifications?day=2026-02-30").await.problem().1.unwrap(), "day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_there_is_no_time_to_count_is_said_not_to_be_counted() {
+    // The key, and four states: 9 s for all of it.
+    let stack = Stack::slow((4_000, 4_000)).await;
+    let key = stack.key(&["read"]).await;
+    put_away(&stack, Quarantine::UnknownUser).await;
+    let began = stack.simulation.clock.now();
+    let counts = stack.get(&key, "/v1/notifications").await.json();
+    assert_eq!((&counts["complete"], &counts["notifications"]["quarantined"]), (&json!(false), &json!(0)));
+    let took = stack.simulation.clock.now().since(began).as_secs();
+    assert!((9..15).contains(&took), "the function has 15 s: {took}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
 mod answers;
+mod clashes;
 mod compat;
 mod life;
 mod owners;

@@ -48,6 +48,22 @@ async fn a_number_that_takes_several_pages_is_added_up_and_a_page_has_no_total()
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_there_is_no_time_to_count_has_no_number() {
+    // A page is several calls.
+    let stack = Stack::slow(1_000).await;
+    for index in 0..230 {
+        stack.put(&stack.weight(&format!("{index}"), index)).await;
+    }
+    let began = stack.simulation.clock.now();
+    let (status, outcome) =
+        stack.get(&format!("Observation?patient={}&_count=0", stack.patient()), &stack.reader).await;
+    assert_eq!((status, refusal(&outcome)), (503, "unavailable"));
+    let took = stack.simulation.clock.now().since(began).as_secs();
+    assert!((9..15).contains(&took), "the function has 15 s: {took}");
+    assert_eq!(stack.search("&_count=200").await["entry"].as_array().unwrap().len(), 200, "a page of them comes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn everything_is_no_search_and_has_no_number() {
     let stack = Stack::start().await;
     let (status, outcome) =

@@ -37,7 +37,13 @@ pub struct Stack {
 
 impl Stack {
     pub async fn start() -> Self {
-        let simulation = Simulation::bare(Setup { ticks: Ticks::Off, ..Setup::default() }).await.unwrap();
+        Self::slow(0).await
+    }
+
+    /// One where each call to AWS takes so many milliseconds.
+    pub async fn slow(latency_ms: u64) -> Self {
+        let setup = Setup { ticks: Ticks::Off, aws_latency_ms: (latency_ms, latency_ms), ..Setup::default() };
+        let simulation = Simulation::bare(setup).await.unwrap();
         let environment = simulation.template.function("api").unwrap().environment.clone();
         let api = Api::start(&Env::of(environment), &simulation.rim).await.unwrap();
         let client = afferent_store::client(&simulation.rim.aws);

@@ -12,7 +12,7 @@ use afferent_local::{Setup, Simulation};
 use api::Api;
 use lambda_http::Body;
 use lambda_http::http::{Request, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Members of answers whose names say all that there is to say.
 const EVIDENT: [&str; 8] = ["connection", "connections", "mac", "reference_id", "unit", "user", "users", "value"];
@@ -66,20 +66,23 @@ fn every_operation_has_a_name_a_summary_a_known_tag_and_one_need() {
     for (operation, said) in operations(&document) {
         let name = said["operationId"].as_str().unwrap_or_default().to_owned();
         let own: Vec<&str> = said["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let needs = said["security"]
-            .as_array()
-            .map(|needs| needs.iter().map(|need| need["key"][0].as_str()).collect::<Vec<_>>());
+        // However the key comes, it is needed for the same.
+        let known = document["components"]["securitySchemes"].as_object().unwrap();
+        let ways = said["security"].as_array().into_iter().flatten().filter_map(Value::as_object);
+        let needs: BTreeSet<Option<&str>> = ways
+            .map(|way| match way.iter().next() {
+                Some((name, needs)) if way.len() == 1 && known.contains_key(name) => needs[0].as_str(),
+                _ => None,
+            })
+            .collect();
+        let is_open = said["security"] == json!([{}]);
         let checks = [
             ("has a name of its own", !name.is_empty() && names.insert(name)),
             ("has a summary of one line", said["summary"].as_str().is_some_and(|text| !text.contains('\n'))),
             ("has one tag, which is known", own.len() == 1 && tags.contains(&own[0])),
             (
                 "says what kind of key it needs",
-                match needs.as_deref() {
-                    Some([None]) => true,
-                    Some([Some(need)]) => NEEDS.contains(need),
-                    _ => false,
-                },
+                is_open || needs.len() == 1 && needs.iter().flatten().any(|need| NEEDS.contains(need)),
             ),
             (
                 "answers something",
@@ -89,6 +92,22 @@ fn every_operation_has_a_name_a_summary_a_known_tag_and_one_need() {
         wrong.extend(checks.iter().filter(|(_, holds)| !holds).map(|(what, _)| format!("{operation}: {what}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_key_may_come_in_open_wearables_own_header_under_their_paths_and_no_others() {
+    let document = document();
+    let theirs = &document["components"]["securitySchemes"]["open_wearables_key"];
+    assert_eq!((&theirs["in"], &theirs["name"]), (&json!("header"), &json!("X-Open-Wearables-API-Key")));
+    let takes =
+        |said: &Value| said["security"].as_array().unwrap().iter().any(|way| way.get("open_wearables_key").is_some());
+    let all = operations(&document);
+    let found: Vec<&str> = all.iter().filter(|(_, said)| takes(said)).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(found.len(), 7, "{found:?}");
+    for (operation, said) in &all {
+        assert_eq!(takes(said), operation.contains(" /api/v1/"), "{operation}");
+        assert!(!takes(said) || said["security"][0]["key"] == said["security"][1]["open_wearables_key"], "{operation}");
+    }
 }
 
 #[test]

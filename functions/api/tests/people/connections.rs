@@ -125,3 +125,40 @@ async fn a_user_may_have_two_accounts() {
     let (_, list) = stack.get(&format!("/v1/users/{}/connections", one["user"].as_str().unwrap())).await;
     assert_eq!(list["connections"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_connections_of_a_user_are_read_page_by_page() {
+    let stack = Stack::start().await;
+    let first = stack.connect("a").await;
+    stack.connect("b").await;
+    for _ in 0..4 {
+        let other = stack.withings.create_user(NewUser::default()).unwrap();
+        stack.withings.configure(|settings| settings.auto_consent = withings_simulator::AutoConsent::User(other));
+        stack.connect("a").await;
+    }
+    let path = format!("/v1/users/{}/connections", first["user"].as_str().unwrap());
+    let ids = |page: &serde_json::Value| -> Vec<String> {
+        let all = page["connections"].as_array().unwrap().iter();
+        all.map(|one| one["connection"].as_str().unwrap().to_owned()).collect()
+    };
+    let (_, whole) = stack.get(&path).await;
+    let (whole_ids, next) = (ids(&whole), &whole["next"]);
+    assert_eq!((whole_ids.len(), next), (5, &json!(null)));
+    assert!(whole_ids.is_sorted());
+    let (mut read, mut query) = (Vec::new(), "limit=2".to_owned());
+    let mut lengths = Vec::new();
+    loop {
+        let (status, page) = stack.get(&format!("{path}?{query}")).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        lengths.push(ids(&page).len());
+        read.extend(ids(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("limit=2&cursor={next}");
+    }
+    assert_eq!((read, lengths), (whole_ids, vec![2, 2, 1]));
+    let (_, other) = stack.get("/v1/users?reference_id=b").await;
+    let other = format!("/v1/users/{}/connections?{query}", other["users"][0]["user"].as_str().unwrap());
+    for wrong in [other, format!("{path}?cursor=x"), format!("{path}?limit=101"), format!("{path}?limit=0")] {
+        assert_eq!(stack.get(&wrong).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}

@@ -106,7 +106,7 @@ async fn what_stands_in_the_way_is_told_as_what_it_is() {
 }
 
 /// What an account is made of.
-fn activation() -> Value {
+pub(crate) fn activation() -> Value {
     json!({"mac": MAC, "activate": {
         "email": "person@example.org", "short_name": "PER", "gender": 1, "birthdate": "1980-05-31",
         "language": "en_EN", "timezone": "Europe/Berlin", "units": {"weight": 1},

@@ -277,6 +277,34 @@ async fn a_hundred_fit_into_one_request_and_what_does_not_is_told_so_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_user_with_a_hundred_connections_gets_no_further_one_on_any_way() {
+    let stack = Stack::start().await;
+    stack.withings.configure(|settings| settings.contracted = true);
+    let mut many = a_hundred();
+    many.as_array_mut().unwrap().iter_mut().for_each(|one| one["reference_id"] = json!("everybody"));
+    assert!(stack.import(&many).await.iter().all(|outcome| outcome["result"] == "imported"));
+
+    let further = &stack.import(&json!([stack.one("everybody", stack.userid)])).await[0];
+    assert_eq!((&further["result"], &further["problem"]["type"]), (&json!("refused"), &json!("too-many-connections")));
+
+    let callback = stack.consent(&stack.invite(&json!({"reference_id": "everybody"})).await).await;
+    stack.withings.clear_calls();
+    assert_eq!(stack.visit_for_json(&callback).await["result"], "provider_error");
+    let actions: Vec<String> = stack.withings.calls().into_iter().map(|call| call.action).collect();
+    assert_eq!(actions, ["requesttoken", "getnonce", "revoke"], "a consent that nobody keeps is taken back");
+
+    stack.withings.clear_calls();
+    let (_, user) = stack.post("/v1/users", &json!({"reference_id": "everybody"})).await;
+    let path = format!("/v1/users/{}/devices", user["user"].as_str().unwrap());
+    let (status, problem) = stack.post(&path, &crate::devices::activation()).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert!(problem["type"].as_str().unwrap().ends_with(":too-many-connections"), "{problem}");
+    assert_eq!(stack.withings.calls().len(), 0, "no account is made");
+    let (_, theirs) = stack.get(&format!("/v1/users/{}/connections?limit=100", user["user"].as_str().unwrap())).await;
+    assert_eq!((theirs["connections"].as_array().unwrap().len(), &theirs["next"]), (100, &Value::Null));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_import_that_was_cut_short_is_gone_on_with_under_the_same_name() {
     let stack = Stack::slow(25).await;
     let wish = json!({"connections": a_hundred()});

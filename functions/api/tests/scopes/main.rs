@@ -115,8 +115,16 @@ fn routes() -> Vec<Route> {
 }
 
 fn need(security: &Value) -> Option<Need> {
-    let one = security.as_array().filter(|all| all.len() == 1)?.first()?.as_object()?;
-    let Some(names) = one.get("key") else { return one.is_empty().then_some(Need::Nothing) };
+    let ways = security.as_array()?;
+    let one = ways.first()?.as_object()?;
+    let Some(names) = one.get("key") else { return (ways.len() == 1 && one.is_empty()).then_some(Need::Nothing) };
+    // However else the key may come, it is needed for the same.
+    if !ways
+        .iter()
+        .all(|way| way.as_object().is_some_and(|way| way.len() == 1 && way.values().all(|need| need == names)))
+    {
+        return None;
+    }
     match names.as_array().filter(|names| names.len() == 1)?.first()?.as_str()? {
         "admin" => Some(Need::Admin),
         "write" => Some(Need::Write),
@@ -181,6 +189,77 @@ fn path(route: &Route) -> String {
     }
     assert!(!path.contains('{'), "no value for a name in {path}");
     path
+}
+
+/// Wherever a key comes, and with whatever method, it opens the same: the answer to HEAD is that to GET without its body.
+#[tokio::test(start_paused = true)]
+async fn a_head_is_answered_as_the_same_get_is_and_changes_nothing() {
+    let world = World::start().await;
+    let keys = world.keys().await;
+    let (routes, mut wrong) = (routes(), Vec::new());
+    // Withings asks with HEAD whether there is somebody at the callback, and is told that there is.
+    for route in routes.iter().filter(|route| route.path != "/v1/oauth/callback") {
+        let reads = routes.iter().any(|other| other.path == route.path && other.method == "GET");
+        for kind in [Kind::None, Kind::OtherUser, Kind::OwnEndpoint, Kind::Read] {
+            let seen = world.ask("HEAD", &path(route), keys.text(kind)).await;
+            let same = if reads { world.ask("GET", &path(route), keys.text(kind)).await.status } else { 405 };
+            if seen.status != same || reads && !seen.body.is_null() {
+                wrong.push(format!("{} with {kind:?}: {} instead of {same}", route.path, seen.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_open_wearables_header_opens_their_routes_as_it_does_elsewhere_and_no_others() {
+    let world = World::start().await;
+    let keys = world.keys().await;
+    let mut wrong = Vec::new();
+    for route in routes().into_iter().filter(|route| route.need != Need::Nothing) {
+        let theirs = route.path.starts_with("/api/v1/");
+        for kind in KINDS.into_iter().filter(|kind| *kind != Kind::None) {
+            let seen = world.ask_theirs(&route.method, &path(&route), keys.text(kind).unwrap()).await;
+            let right = match expected(route.need, kind) {
+                _ if !theirs => seen.status == 401,
+                Expected::Allowed => !matches!(seen.status, 401 | 403 | 500),
+                Expected::Unauthorised => seen.status == 401,
+                Expected::Forbidden => seen.status == 403,
+                Expected::Hidden => seen.status == 404,
+            };
+            if !right {
+                wrong.push(format!("{} {} with {kind:?}: {}", route.method, route.path, seen.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Of two grants each opens what it opens alone, and together they open nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_key_of_two_kinds_opens_what_either_opens_and_nothing_more() {
+    let world = World::start().await;
+    let pairs =
+        [(Kind::OwnUser, Kind::OtherEndpoint), (Kind::OwnEndpoint, Kind::OtherUser), (Kind::Read, Kind::OwnEndpoint)];
+    let mut wrong = Vec::new();
+    for (one, other) in pairs {
+        let key = world.key_with(&[world::grant(one), world::grant(other)]).await;
+        for route in routes().into_iter().filter(|route| route.order < 3) {
+            let seen = world.ask(&route.method, &path(&route), Some(&key)).await;
+            let both = [expected(route.need, one), expected(route.need, other)];
+            let right = if both.contains(&Expected::Allowed) {
+                !matches!(seen.status, 401 | 403 | 500)
+            } else if both.contains(&Expected::Hidden) {
+                seen.status == 404
+            } else {
+                seen.status == 403
+            };
+            if !right {
+                wrong.push(format!("{} {} with {one:?} and {other:?}: {}", route.method, route.path, seen.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

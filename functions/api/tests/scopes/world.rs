@@ -115,13 +115,13 @@ impl World {
         for (kind, new) in [
             (Kind::Revoked, new("admin")),
             (Kind::Expired, NewKey { expires: Some(now + Duration::from_millis(1)), ..new("admin") }),
-            (Kind::OtherEndpoint, new(&format!("endpoint:{OTHER_ENDPOINT}"))),
-            (Kind::OtherUser, new(&format!("user:{OTHER_USER}"))),
-            (Kind::OwnEndpoint, new(&format!("endpoint:{OWN_ENDPOINT}"))),
-            (Kind::OwnUser, new(&format!("user:{OWN_USER}"))),
-            (Kind::Read, new("read")),
-            (Kind::Write, new("write")),
-            (Kind::Admin, new("admin")),
+            (Kind::OtherEndpoint, new(&grant(Kind::OtherEndpoint))),
+            (Kind::OtherUser, new(&grant(Kind::OtherUser))),
+            (Kind::OwnEndpoint, new(&grant(Kind::OwnEndpoint))),
+            (Kind::OwnUser, new(&grant(Kind::OwnUser))),
+            (Kind::Read, new(&grant(Kind::Read))),
+            (Kind::Write, new(&grant(Kind::Write))),
+            (Kind::Admin, new(&grant(Kind::Admin))),
         ] {
             let (key, text) = keys.create(&new, now, &*self.simulation.dice).await.unwrap();
             if kind == Kind::Revoked {
@@ -135,28 +135,59 @@ impl World {
 
     /// A key to these users.
     pub async fn key_to(&self, users: &[&str]) -> String {
+        self.key_with(&users.iter().map(|user| format!("user:{user}")).collect::<Vec<_>>()).await
+    }
+
+    /// A key with these grants.
+    pub async fn key_with(&self, grants: &[String]) -> String {
         let keys = Keys::new(afferent_store::client(&self.simulation.rim.aws), self.name("keys"));
-        let grants = Grants::new(users.iter().map(|user| format!("user:{user}").parse().unwrap()));
+        let grants = Grants::new(grants.iter().map(|grant| grant.parse().unwrap()));
         let now = self.simulation.clock.now();
-        let (_, text) = keys.create(&NewKey::new("ours", grants), now, &*self.simulation.dice).await.unwrap();
+        let new = NewKey { per_minute: 6_000, ..NewKey::new("ours", grants) };
+        let (_, text) = keys.create(&new, now, &*self.simulation.dice).await.unwrap();
         text.reveal().to_owned()
     }
 
     pub async fn ask(&self, method: &str, path: &str, key: Option<&str>) -> Seen {
-        self.send(method, path, key, if method == "GET" { "" } else { "{}" }).await
+        self.send(method, path, key, if matches!(method, "GET" | "HEAD") { "" } else { "{}" }).await
+    }
+
+    /// Asks as a client of Open Wearables does.
+    pub async fn ask_theirs(&self, method: &str, path: &str, key: &str) -> Seen {
+        let body = if method == "GET" { "" } else { "{}" };
+        self.request(method, path, Some(("x-open-wearables-api-key", key.to_owned())), body).await
     }
 
     pub async fn send(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> Seen {
+        let key = key.map(|key| ("authorization", format!("Bearer {key}")));
+        self.request(method, path, key, body).await
+    }
+
+    async fn request(&self, method: &str, path: &str, key: Option<(&str, String)>, body: &str) -> Seen {
         let mut request = Request::builder()
             .method(method.parse::<Method>().unwrap())
             .uri(format!("https://api.example.org{path}"))
             .header("host", "api.example.org");
-        if let Some(key) = key {
-            request = request.header("authorization", format!("Bearer {key}"));
+        if let Some((name, key)) = key {
+            request = request.header(name, key);
         }
         let body = if body.is_empty() { Body::Empty } else { Body::Text(body.to_owned()) };
         let answer = self.api.handle(request.body(body).unwrap()).await.unwrap();
         Seen { status: answer.status().as_u16(), body: serde_json::from_slice(answer.body()).unwrap_or_default() }
+    }
+}
+
+/// What a key of a kind may.
+pub fn grant(kind: Kind) -> String {
+    match kind {
+        Kind::OtherEndpoint => format!("endpoint:{OTHER_ENDPOINT}"),
+        Kind::OwnEndpoint => format!("endpoint:{OWN_ENDPOINT}"),
+        Kind::OtherUser => format!("user:{OTHER_USER}"),
+        Kind::OwnUser => format!("user:{OWN_USER}"),
+        Kind::Read => "read".to_owned(),
+        Kind::Write => "write".to_owned(),
+        Kind::Admin => "admin".to_owned(),
+        Kind::None | Kind::Wrong | Kind::Revoked | Kind::Expired => panic!("{kind:?} is not told by its grant"),
     }
 }
 

@@ -173,7 +173,7 @@ impl Keeper {
                     if listing.through {
                         continue;
                     }
-                    if self.is_shared(erasure, link).await? {
+                    if self.is_shared(erasure, &link.userid).await? {
                         listing.through = true;
                         continue;
                     }
@@ -195,15 +195,19 @@ impl Keeper {
         }
     }
 
-    /// Whether the account is another user's as well, who may want what waits for the person.
-    async fn is_shared(&self, erasure: &Erasure, link: &Link) -> Result<bool, StoreError> {
-        let account = AccountKey {
-            application: link.application.clone(),
-            region: link.region.clone(),
-            userid: link.userid.clone(),
-        };
-        let others = self.connections.of_account(&account).await?;
-        Ok(others.iter().any(|other| other.user != erasure.user && other.state != State::Unlinked))
+    /// Whether one of the person's accounts with this Withings userid is another user's as well, who may want what waits
+    /// for it: notifications name the userid, and not by which application or in which region it is linked. (Applications
+    /// and regions that the person has no link of are not looked at: a stack has one of each, unless it was changed.)
+    async fn is_shared(&self, erasure: &Erasure, userid: &str) -> Result<bool, StoreError> {
+        for Link { application, region, userid, .. } in erasure.links.iter().filter(|link| link.userid == userid) {
+            let account =
+                AccountKey { application: application.clone(), region: region.clone(), userid: userid.clone() };
+            let others = self.connections.of_account(&account).await?;
+            if others.iter().any(|other| other.user != erasure.user && other.state != State::Unlinked) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A page of records; whether there are more.

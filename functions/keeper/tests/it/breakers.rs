@@ -16,7 +16,7 @@ use crate::stack::{ENDPOINT, Stack, key, pass};
 const RELEASED: usize = 1_200;
 
 impl Stack {
-    async fn open_breaker(&self) {
+    pub(crate) async fn open_breaker(&self) {
         let (endpoint, now) = (EndpointId::from(ENDPOINT), self.now());
         self.endpoints.count_tries(&endpoint, OPENING_TRIES, now - Duration::from_secs(60)).await.unwrap();
         assert!(self.endpoints.open_breaker(&endpoint, now).await.unwrap());

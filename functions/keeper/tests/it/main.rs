@@ -6,6 +6,7 @@ mod breakers;
 mod deliveries;
 mod erasing;
 mod feed;
+mod gauges;
 mod jobs;
 mod pulls;
 mod replay;

@@ -163,6 +163,15 @@ impl Stack {
         keys
     }
 
+    /// Makes a delivery older, and gives it another turn.
+    pub async fn set_times(&self, key: &Key, since: Timestamp, due: Timestamp) {
+        let update = self.client.update_item().table_name("afferent-deliveries").key("event", s(key.event.as_str()));
+        let update =
+            update.key("item", s(key.endpoint.as_str())).update_expression("SET since_ms = :since, due_ms = :due");
+        let update = update.expression_attribute_values(":since", n(since.as_millis()));
+        update.expression_attribute_values(":due", n(due.as_millis())).send().await.unwrap();
+    }
+
     pub async fn state(&self, key: &Key) -> State {
         self.deliveries.get(key).await.unwrap().unwrap().state
     }

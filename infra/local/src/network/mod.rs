@@ -1,6 +1,7 @@
 //! The network of a simulation: no sockets, only names, what they stand for, and who answers under them.
 
 mod aws;
+mod collector;
 mod flow;
 mod receiver;
 mod withings;
@@ -19,6 +20,7 @@ use http::{Request, Response, Uri};
 use tokio::time::Instant;
 
 pub use aws::InProcess;
+pub use collector::{Collector, Told};
 pub use flow::Flow;
 pub use receiver::{Receiver, Reply, Seen};
 pub use withings::{WITHINGS_HOST, WithingsHost};

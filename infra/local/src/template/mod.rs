@@ -79,6 +79,8 @@ impl TemplateError {
 pub struct Template {
     /// Where the stack is: its name, region, account and addresses.
     pub place: Place,
+    /// What every parameter is: what was given, or its default.
+    pub parameters: BTreeMap<String, String>,
     /// The functions, in the order of their logical ids.
     pub functions: Vec<Function>,
     /// The queues, dead-letter queues among them.
@@ -112,6 +114,7 @@ impl Template {
             document.pointer("/Globals/Function").cloned().unwrap_or_else(|| Value::Object(Default::default()));
         let mut template = Self {
             place: place.clone(),
+            parameters: scope.parameters().clone(),
             functions: vec![],
             queues: vec![],
             tables: vec![],

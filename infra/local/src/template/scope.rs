@@ -74,6 +74,10 @@ impl<'a> Scope<'a> {
         Ok(Self { place, parameters, conditions: document["Conditions"].as_object(), resources })
     }
 
+    pub(super) fn parameters(&self) -> &BTreeMap<String, String> {
+        &self.parameters
+    }
+
     pub(super) fn resources(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.resources.iter().map(|(logical, resource)| (logical.as_str(), resource))
     }

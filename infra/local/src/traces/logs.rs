@@ -1,4 +1,4 @@
-//! What the functions wrote, and what callers were told when something was wrong.
+//! What the functions wrote, what they told a collector, and what callers were told when something was wrong.
 
 use std::io::{Result, Write};
 use std::sync::Once;
@@ -20,6 +20,13 @@ pub(crate) fn line(function: &str, text: &str) {
 pub(crate) fn answered(response: &Response<bytes::Bytes>) {
     if wanted() && (response.status().is_client_error() || response.status().is_server_error()) {
         append("answers", response.body());
+    }
+}
+
+/// Keeps what a collector of OpenTelemetry was told.
+pub(crate) fn told(document: &[u8]) {
+    if wanted() {
+        append("spans", document);
     }
 }
 

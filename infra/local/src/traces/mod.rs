@@ -1,6 +1,6 @@
 //! What a test run leaves behind for the checks that come after it: what each function asked of AWS (for the check of
-//! the roles), what the functions wrote and what callers were told when something was wrong (for the search for
-//! secrets), and which secrets there were to be found.
+//! the roles), what the functions wrote, what they told a collector of OpenTelemetry, and what callers were told when
+//! something was wrong (for the search for secrets), and which secrets there were to be found.
 //!
 //! Nothing is written unless the variable `AFFERENT_TRACES` names a folder, as `make test` does. In it there is a
 //! folder for each kind, and in that a file for each process that ran a stack or a simulation.

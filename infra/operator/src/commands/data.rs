@@ -84,9 +84,9 @@ pub(super) async fn completeness(
     tool: &mut Tool,
     asked: &Asked,
     user: &str,
-    to: Option<String>,
+    question: &[(&str, Option<String>)],
 ) -> Result<(), Failure> {
-    let path = format!("/v1/users/{}/completeness{}", segment(user)?, query(&[("to", to)]));
+    let path = format!("/v1/users/{}/completeness{}", segment(user)?, query(question));
     let text = asked.client(tool)?.get(&path).await?;
     let complete = read(&text)?["complete"] == true;
     tool.show(asked.form, &text)?;

@@ -1,12 +1,11 @@
-//! Quarantine, one notification, dead letters.
+//! Quarantine, and one notification.
 
 use afferent_domain::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Asked, all};
-use crate::cli::{Dead, Notification, Of, Quarantine};
+use crate::cli::{Notification, Of, Quarantine};
 use crate::client::segment;
-use crate::cloud::{LINES, dead_letters, redrive};
 use crate::{Failure, Tool};
 
 pub(super) async fn quarantine(tool: &mut Tool, asked: &Asked, quarantine: Quarantine) -> Result<(), Failure> {
@@ -82,29 +81,4 @@ pub(super) async fn notification(tool: &mut Tool, asked: &Asked, notification: N
     let Notification::Follow { id } = notification;
     let text = asked.client(tool)?.get(&format!("/v1/notifications/{}", segment(&id)?)).await?;
     tool.show(asked.form, &text)
-}
-
-pub(super) async fn dead(tool: &mut Tool, asked: &Asked, dead: Dead) -> Result<(), Failure> {
-    let (stack, wanted, moving) = match dead {
-        Dead::List { stack } => (stack, LINES.to_vec(), false),
-        Dead::Redrive { queue, stack } => (stack, queue.map_or_else(|| LINES.to_vec(), |line| vec![line]), true),
-    };
-    let sqs = tool.sqs(&stack)?;
-    let bar = tool.bar(if moving { "moving" } else { "counting" }, u64::try_from(wanted.len()).ok());
-    let mut rows = Vec::new();
-    for line in wanted {
-        let letters = dead_letters(&sqs, &stack.stack, line).await?;
-        let mut row = json!({"queue": line.name(), "messages": letters.messages});
-        if moving {
-            if letters.messages > 0 {
-                redrive(&sqs, &letters).await?;
-            }
-            row["result"] = json!(if letters.messages > 0 { "moving" } else { "empty" });
-        }
-        rows.push(row);
-        bar.more(1);
-    }
-    drop(bar);
-    let columns: &[&str] = if moving { &["queue", "messages", "result"] } else { &["queue", "messages"] };
-    tool.list(asked.form, "queues", rows, columns)
 }

@@ -11,7 +11,7 @@ use afferent_secrets::Seals;
 use afferent_store::connections::Connections as Table;
 use afferent_store::keys::Keys;
 use afferent_store::records::Records;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::data::new_file;
 use super::{Asked, all};
@@ -38,8 +38,9 @@ pub(super) async fn users(tool: &mut Tool, asked: &Asked, users: Users) -> Resul
         Users::Show { user } => {
             let client = asked.client(tool)?;
             let mut shown = read(&client.get(&format!("/v1/users/{}", segment(&user)?)).await?)?;
-            let connections = read(&client.get(&format!("/v1/users/{}/connections", segment(&user)?)).await?)?;
-            shown["connections"] = connections["connections"].clone();
+            let pages = vec![("limit", Some("100".to_owned()))];
+            let path = format!("/v1/users/{}/connections", segment(&user)?);
+            shown["connections"] = all(&client, &path, "connections", pages).await?.into();
             drop(client);
             tool.show(asked.form, &shown.to_string())
         }
@@ -66,6 +67,7 @@ pub(super) async fn connections(tool: &mut Tool, asked: &Asked, connections: Con
             drop(client);
             tool.show(asked.form, &shown.to_string())
         }
+        Connections::Import { file } => super::import::import(tool, asked, &file).await,
         Connections::Export { to, yes, stack } => export(tool, asked, &to, yes, &stack).await,
     }
 }
@@ -134,21 +136,31 @@ async fn export(tool: &mut Tool, asked: &Asked, to: &Path, yes: bool, stack: &St
     tool.show(asked.form, &json!({"file": to, "connections": count}).to_string())
 }
 
-pub(super) async fn link(
-    tool: &mut Tool,
-    asked: &Asked,
-    reference: &str,
-    return_url: Option<String>,
-    scopes: Vec<String>,
-    demo: bool,
-) -> Result<(), Failure> {
-    let mut body = json!({"reference_id": reference, "demo": demo});
-    if let Some(url) = return_url {
-        body["return_url"] = json!(url);
-    }
-    if !scopes.is_empty() {
-        body["scopes"] = json!(scopes);
-    }
+/// What link is wanted.
+pub(super) struct Link {
+    pub(super) reference: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) return_url: Option<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) required_scopes: Vec<String>,
+    pub(super) language: Option<String>,
+    pub(super) demo: bool,
+}
+
+pub(super) async fn link(tool: &mut Tool, asked: &Asked, wish: Link) -> Result<(), Failure> {
+    let mut body = Map::from_iter([("demo".to_owned(), wish.demo.into())]);
+    let given = [
+        ("reference_id", wish.reference),
+        ("user", wish.user),
+        ("return_url", wish.return_url),
+        ("language", wish.language),
+    ];
+    body.extend(given.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))));
+    let lists = [("scopes", wish.scopes), ("required_scopes", wish.required_scopes)];
+    body.extend(
+        lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name.to_owned(), list.into())),
+    );
+    let body = Value::from(body);
     let text = asked.client(tool)?.post("/v1/link", &body).await?;
     tool.show(asked.form, &text)
 }
@@ -171,4 +183,16 @@ pub(super) async fn erasure(tool: &mut Tool, asked: &Asked, erasure: &str, verif
     let query = query(&[("verify", verify.then(|| "true".to_owned()))]);
     let text = asked.client(tool)?.get(&format!("/v1/erasures/{}{query}", segment(erasure)?)).await?;
     tool.show(asked.form, &text)
+}
+
+pub(super) async fn erasures(
+    tool: &mut Tool,
+    asked: &Asked,
+    user: Option<String>,
+    reference: Option<String>,
+) -> Result<(), Failure> {
+    let query = query(&[("user", user), ("reference_id", reference)]);
+    let mut list = read(&asked.client(tool)?.get(&format!("/v1/erasures{query}")).await?)?;
+    let rows = list["erasures"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    tool.list(asked.form, "erasures", rows, &["erasure", "user", "state", "begun", "ended", "passes"])
 }

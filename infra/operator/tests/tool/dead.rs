@@ -3,9 +3,11 @@
 use afferent_domain::id::NotificationId;
 use afferent_domain::notification::Quarantine;
 use afferent_store::notifications::{Beginning, Incoming, Notifications, State};
-use serde_json::json;
+use local_sqs::Draft;
+use serde_json::{Value, json};
 
 use crate::Operator;
+use crate::scripted::{Scripted, refusal};
 
 async fn put_away(operator: &Operator, reason: Quarantine) -> NotificationId {
     let rig = &operator.rig;
@@ -47,21 +49,65 @@ async fn what_was_put_away_for_a_reason_is_sorted_again_and_goes_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dead_letters_are_counted_and_moved_back() {
+async fn dead_letters_are_counted_shown_without_what_they_say_and_moved_back() {
     let operator = Operator::start().await;
     let rig = &operator.rig;
     let stack = rig.stack.template.place.stack.clone();
     let sqs = aws_sdk_sqs::Client::new(&rig.stack.rim.aws.config(afferent_aws::Service::Sqs));
     let url = sqs.get_queue_url().queue_name(format!("{stack}-pulls")).send().await.unwrap();
-    sqs.send_message().queue_url(url.queue_url().unwrap()).message_body("no message of ours").send().await.unwrap();
+    let later = r#"{"v":99,"type":"wake","connection":"con_1","service":"s3cret"}"#;
+    for body in ["no message of ours", later] {
+        sqs.send_message().queue_url(url.queue_url().unwrap()).message_body(body).send().await.unwrap();
+    }
     // 20 receives, 12 minutes apart.
     operator.sleep(6 * 3600).await;
     let counts = operator.json(&["dead", "list", "--stack", &stack]).await;
-    assert_eq!(counts["queues"][0], json!({"queue": "pulls", "messages": 1}));
-    assert_eq!(counts["queues"][2], json!({"queue": "deliveries", "messages": 0}));
+    assert_eq!((&counts["queues"][0]["queue"], &counts["queues"][0]["messages"]), (&json!("pulls"), &json!(2)));
+    assert_eq!(counts["queues"][2], json!({"queue": "deliveries", "messages": 0, "letters": []}));
+    let mut letters = counts["queues"][0]["letters"].as_array().unwrap().clone();
+    letters.sort_by_key(|letter| letter["type"].to_string());
+    let shown: Vec<_> = letters.iter().map(|letter| (letter["type"].clone(), letter["about"].clone())).collect();
+    assert_eq!(shown, [(json!("unknown"), Value::Null), (json!("wake"), json!("con_1"))]);
+    for letter in &letters {
+        assert!(letter["message"].is_string() && letter["sent"].is_string(), "{letter}");
+        assert!(letter["receives"].as_i64().unwrap() >= 20, "{letter}");
+    }
+    let (text, _) = operator.run(&["dead", "list", "--stack", &stack]).await;
+    assert!(text.contains("wake") && text.contains("con_1"), "{text}");
+    assert!(!text.contains("no message of ours") && !text.contains("s3cret"), "{text}");
     let moved = operator.json(&["dead", "redrive", "--stack", &stack, "--queue", "pulls"]).await;
-    assert_eq!(moved["queues"], json!([{"queue": "pulls", "messages": 1, "result": "moving"}]));
+    assert_eq!(moved["queues"], json!([{"queue": "pulls", "messages": 2, "result": "moving"}]));
     operator.sleep(60).await;
     assert_eq!(operator.json(&["dead", "list", "--stack", &stack]).await["queues"][0]["messages"], 0);
+    operator.sleep(6 * 3600).await;
+    let moved = operator.json(&["dead", "redrive", "--stack", &stack, "--wait"]).await;
+    assert_eq!(moved["queues"][0], json!({"queue": "pulls", "messages": 2, "result": "moved", "moved": 2}));
+    assert_eq!(moved["queues"][1]["result"], "empty");
     assert!(operator.refused(&["dead", "list", "--stack", "other"]).await.contains("--stack should be"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_only_count_dead_letters_is_told_how_many_there_are_and_why_none_is_shown() {
+    let operator = Operator::start().await;
+    let rig = &operator.rig;
+    let stack = rig.stack.template.place.stack.clone();
+    for queue in ["backfill-dead", "deliveries-dead"] {
+        rig.stack.sqs.send(&rig.name(queue), Draft::of("s3cret")).unwrap();
+    }
+    let aws = Scripted::new(&operator, [("ReceiveMessage", vec![refusal("KmsAccessDenied")])]).aws();
+    let words = ["dead", "list", "--stack", &stack];
+    let (text, ended) = operator.run_at(aws.clone(), &[&words[..], &["--json"]].concat()).await;
+    let queues = serde_json::from_str::<Value>(&text).unwrap()["queues"].clone();
+    assert_eq!(queues[0], json!({"queue": "pulls", "messages": 0, "letters": []}), "it was not looked into");
+    for (place, queue) in [(1, "backfill"), (2, "deliveries")] {
+        assert_eq!(queues[place], json!({"queue": queue, "messages": 1, "letters": null}));
+    }
+    let failure = ended.unwrap_err().to_string();
+    for queue in ["backfill", "deliveries"] {
+        let told = format!("the dead letters of {queue} cannot be looked at: KmsAccessDenied");
+        assert!(failure.contains(&told), "{failure}");
+    }
+    let (text, ended) = operator.run_at(aws, &words).await;
+    assert_eq!(text, "queue       messages\npulls       0\nbackfill    1\ndeliveries  1\n");
+    assert!(ended.is_err());
 }

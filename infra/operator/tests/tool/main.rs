@@ -8,19 +8,24 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use afferent_aws::Aws;
+use afferent_http::Http;
 use afferent_local::{FRONT_HOST, Setup};
 use afferent_operator::{Cli, Failure, Tool};
-use bytes::Bytes;
 use clap::Parser as _;
-use http::Request;
 use serde_json::{Value, json};
 use stack_tests::Rig;
 use withings_simulator::Notify;
 
+mod asking;
 mod dead;
 mod endpoints;
+mod held;
+mod import;
+mod moves;
 mod people;
 mod runbooks;
+mod scripted;
 
 /// What the tool printed.
 #[derive(Clone, Default)]
@@ -63,17 +68,42 @@ impl Operator {
 
     /// Runs the tool; what it printed, and how it ended.
     async fn run(&self, words: &[&str]) -> (String, Result<(), Failure>) {
+        self.run_over(self.rig.stack.network.clone(), words).await
+    }
+
+    /// The same with another way to the API.
+    async fn run_over(&self, http: Arc<dyn Http>, words: &[&str]) -> (String, Result<(), Failure>) {
+        self.run_with(http, self.rig.stack.rim.aws.clone(), &self.key, words).await
+    }
+
+    /// The same with another key.
+    async fn run_as(&self, key: &str, words: &[&str]) -> (String, Result<(), Failure>) {
+        self.run_with(self.rig.stack.network.clone(), self.rig.stack.rim.aws.clone(), key, words).await
+    }
+
+    /// The same with another way to AWS.
+    async fn run_at(&self, aws: Aws, words: &[&str]) -> (String, Result<(), Failure>) {
+        self.run_with(self.rig.stack.network.clone(), aws, &self.key, words).await
+    }
+
+    async fn run_with(
+        &self,
+        http: Arc<dyn Http>,
+        aws: Aws,
+        key: &str,
+        words: &[&str],
+    ) -> (String, Result<(), Failure>) {
         let url = format!("https://{FRONT_HOST}");
         let mut line = vec!["afferent", "--url", &url];
-        if !self.key.is_empty() {
-            line.extend(["--key", &self.key]);
+        if !key.is_empty() {
+            line.extend(["--key", key]);
         }
         line.extend(words);
         let printed = Printed::default();
         let mut tool = Tool {
-            http: self.rig.stack.network.clone(),
+            http,
             variable: Box::new(|_| None),
-            aws: Some(self.rig.stack.rim.aws.clone()),
+            aws: Some(aws),
             clock: self.rig.stack.clock.clone(),
             dice: self.rig.stack.dice.clone(),
             out: Box::new(printed.clone()),
@@ -89,14 +119,6 @@ impl Operator {
         let (text, ended) = self.run(&[words, &["--json"]].concat()).await;
         ended.unwrap();
         serde_json::from_str(&text).unwrap()
-    }
-
-    /// Asks the API itself, for what has no command.
-    async fn post(&self, path: &str, body: &Value) -> Value {
-        let request = Request::post(format!("https://{FRONT_HOST}{path}"));
-        let request = request.header("authorization", format!("Bearer {}", self.key));
-        let answer = self.rig.stack.request(request.body(Bytes::from(body.to_string())).unwrap()).await;
-        serde_json::from_slice(answer.body()).unwrap()
     }
 
     async fn refused(&self, words: &[&str]) -> String {

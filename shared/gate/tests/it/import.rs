@@ -5,7 +5,7 @@ use std::time::Duration;
 use afferent_domain::budget::Lane;
 use afferent_domain::connection::State;
 use afferent_domain::secret::Secret;
-use afferent_gate::{ConnectError, Consent, History, Imported};
+use afferent_gate::{ConnectError, Consent, History, Imported, MOST_CONNECTIONS};
 use afferent_local::dynamodb::Fault;
 use afferent_store::connections::Connection;
 use withings_simulator::{NewUser, Settings};
@@ -134,6 +134,30 @@ async fn importing_stores_all_or_nothing_and_meets_other_writers() {
     let known = bench.connections.of_user(&connection.user).await.unwrap();
     assert_eq!(known.iter().collect::<Vec<_>>(), [&connection]);
     assert_eq!(bench.connections.all(None, 10).await.unwrap(), (vec![connection], None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_has_a_hundred_connections_at_most_and_those_may_always_come_back() {
+    let bench = Bench::start(1).await;
+    let (connector, seals) = (bench.connector(), bench.seals());
+    let of = |number: u16| {
+        let consent = bench.consent("everybody", HOUR);
+        let account = afferent_store::connections::AccountKey { userid: number.to_string(), ..consent.account.clone() };
+        Consent { account, ..consent }
+    };
+    for number in 1..=MOST_CONNECTIONS {
+        connected(connector.import(&seals, &of(number), None).await.unwrap());
+    }
+    let refused = connector.import(&seals, &of(MOST_CONNECTIONS + 1), None).await;
+    assert!(matches!(refused, Err(ConnectError::TooMany)), "{refused:?}");
+    let refused = connector.connect_quietly(&seals, &of(MOST_CONNECTIONS + 1)).await;
+    assert!(matches!(refused, Err(ConnectError::TooMany)), "{refused:?}");
+    let again = connector.connect_quietly(&seals, &of(7)).await.unwrap();
+    let all = bench.connections.of_user(&again.user).await.unwrap();
+    assert_eq!(all.len(), usize::from(MOST_CONNECTIONS));
+    assert!(matches!(connector.import(&seals, &of(8), None).await, Ok(Imported::Already(_))));
+    let elsewhere = Consent { reference: "somebody".to_owned(), ..of(MOST_CONNECTIONS + 1) };
+    connected(connector.import(&seals, &elsewhere, None).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

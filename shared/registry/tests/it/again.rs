@@ -8,7 +8,7 @@ use afferent_domain::health::{OPENING_TIME, OPENING_TRIES};
 use afferent_domain::id::{EventId, JobId};
 use afferent_domain::job::{MOST_PER_MINUTE, PER_MINUTE, State};
 use afferent_local::network::Reply;
-use afferent_registry::{By, ListWish, MOST_JOBS, New, RegistryError, Span};
+use afferent_registry::{By, Clash, ListWish, MOST_JOBS, New, RegistryError, Span};
 use afferent_store::endpoints::Endpoints;
 
 use crate::stack::{OTHER, Stack, URL, body, field, header, seconds};
@@ -66,7 +66,7 @@ async fn a_test_shows_what_live_deliveries_meet_and_is_refused_where_none_is_mad
     assert!(stack.receiver.seen().is_empty());
     stack.registry.disable(&id, None, By::Owner).await.unwrap();
     let refused = stack.registry.send_test(&id, "webhook.test").await.unwrap_err();
-    assert!(matches!(refused, RegistryError::Conflict(_)));
+    assert_eq!(refused, Clash::Disabled.into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn an_event_that_is_sent_again_is_the_same_event_with_every_try() {
     stack.receiver.next([Reply::Status(500)]);
     stack.registry.resend(&event, &id).await.unwrap();
     let refused = stack.registry.resend(&event, &id).await.unwrap_err();
-    assert!(matches!(refused, RegistryError::Conflict(_)), "it has not ended: {refused}");
+    assert_eq!(refused, Clash::DeliveryWaits.into());
     seconds(30).await;
     let delivery = stack.registry.delivery(&event, &id).await.unwrap();
     assert_eq!((delivery.state.as_str(), delivery.attempts.len()), ("delivered", 4));
@@ -149,11 +149,11 @@ async fn what_is_being_tried_or_has_ended_cannot_be_cancelled() {
     stack.record("rec_1").await;
     let event = stack.events()[0].clone();
     let refused = stack.registry.cancel(&event, &id).await.unwrap_err();
-    assert_eq!(refused, RegistryError::Conflict("a try is under way: ask again in a minute"));
+    assert_eq!(refused, Clash::TryUnderWay.into());
     seconds(10).await;
     assert_eq!(stack.state(&event, &id).await, "delivered");
     let refused = stack.registry.cancel(&event, &id).await.unwrap_err();
-    assert_eq!(refused, RegistryError::Conflict("the delivery has ended"));
+    assert_eq!(refused, Clash::DeliveryOver.into());
     for unknown in ["evt_none", ""] {
         let refused = stack.registry.cancel(&EventId::from(unknown), &id).await.unwrap_err();
         assert_eq!(refused, RegistryError::NotFound("delivery"));
@@ -223,11 +223,11 @@ async fn jobs_are_listed_ended_and_limited() {
         stack.registry.replay(&id, span).await.unwrap();
     }
     let refused = stack.registry.recover(&id, span).await.unwrap_err();
-    assert!(matches!(refused, RegistryError::Conflict(_)), "{refused}");
+    assert_eq!(refused, Clash::TooManyJobs.into());
     assert_eq!(stack.registry.jobs(&id).await.unwrap().len(), MOST_JOBS);
     let ended = stack.registry.cancel_job(&id, &first.job).await.unwrap();
     assert_eq!((ended.state, ended.progress.ended_ms), (State::Cancelled, Some(stack.now())));
-    assert!(matches!(stack.registry.cancel_job(&id, &first.job).await.unwrap_err(), RegistryError::Conflict(_)));
+    assert_eq!(stack.registry.cancel_job(&id, &first.job).await.unwrap_err(), Clash::JobOver.into());
     stack.registry.recover(&id, span).await.unwrap();
     let none = JobId::from("job_none");
     assert_eq!(stack.registry.job(&id, &none).await.unwrap_err(), RegistryError::NotFound("job"));
@@ -236,10 +236,10 @@ async fn jobs_are_listed_ended_and_limited() {
 
     stack.registry.disable(&id, None, By::Owner).await.unwrap();
     let refused = stack.registry.recover(&id, span).await.unwrap_err();
-    assert!(matches!(refused, RegistryError::Conflict(_)));
+    assert_eq!(refused, Clash::Disabled.into());
     let jobs = stack.registry.jobs(&id).await.unwrap();
     let cancel = jobs.iter().find(|job| job.kind == afferent_domain::job::Kind::Cancel).unwrap();
-    assert!(matches!(stack.registry.cancel_job(&id, &cancel.job).await.unwrap_err(), RegistryError::Conflict(_)));
+    assert_eq!(stack.registry.cancel_job(&id, &cancel.job).await.unwrap_err(), Clash::JobNeeded.into());
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use afferent_domain::endpoint::Destination;
 use afferent_domain::id::{EndpointId, UserId};
 use afferent_local::dynamodb::Fault;
 use afferent_local::network::Reply;
-use afferent_registry::{By, Came, Change, New, RegistryError};
+use afferent_registry::{By, Came, Change, Clash, New, RegistryError};
 
 use crate::stack::{OTHER, Stack, URL, body, field, header, seconds};
 
@@ -124,7 +124,7 @@ async fn a_second_registration_under_an_id_is_refused_and_changes_nothing() {
     let id = EndpointId::derive(&["customer"]);
     let (_, secret) = stack.registry.register_as(id.clone(), New::at(URL).unwrap()).await.unwrap();
     let refused = stack.registry.register_as(id.clone(), New::at(OTHER).unwrap()).await.unwrap_err();
-    assert!(matches!(refused, RegistryError::Conflict(_)));
+    assert_eq!(refused, Clash::Taken.into());
     let shown = stack.registry.get(&id).await.unwrap();
     assert_eq!((shown.secrets.len(), stack.registry.secret(&id).await.unwrap().secret), (1, secret));
     assert!(matches!(shown.endpoint.destination, Destination::Http { url } if url.as_str() == URL));

@@ -1,14 +1,17 @@
 //! The due index: what waits, by when something should happen.
 
+use std::collections::HashSet;
+
 use afferent_domain::Timestamp;
 use afferent_domain::delivery::{Key, Place, kept_back_shard};
 use afferent_domain::id::EndpointId;
 use afferent_domain::trace::Trace;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::{Deliveries, Kept, TABLE, kept};
 use crate::StoreError;
-use crate::item::{Reading, n, s};
+use crate::item::{Item, Reading, n, s};
 
 const BY_DUE: &str = "by_due";
 
@@ -72,6 +75,46 @@ impl Deliveries {
             .shard(&kept_back_shard(endpoint), "due_ms <= :until")
             .expression_attribute_values(":until", n(until.as_millis()));
         first(query.limit(page(most)), most).await
+    }
+
+    /// What of one shard has its turn last, whatever it waits for, the furthest off first, at most `most`.
+    ///
+    /// # Errors
+    /// DynamoDB failed.
+    pub async fn furthest(&self, shard: &str, most: usize) -> Result<Vec<Due>, StoreError> {
+        let query = self.shard(shard, "due_ms > :ever").expression_attribute_values(":ever", n(0));
+        first(query.scan_index_forward(false).limit(page(most)), most).await
+    }
+
+    /// When the oldest of these deliveries began its life, of those that have not ended; `None` if there is none. Half a
+    /// read unit each, and it may be a moment behind: for a gauge, so what DynamoDB does not get to is left out.
+    ///
+    /// # Errors
+    /// DynamoDB failed, or more than a hundred were asked for.
+    pub async fn oldest_since(&self, keys: &[Key]) -> Result<Option<Timestamp>, StoreError> {
+        const OPERATION: &str = "BatchGetItem";
+        // Asked for twice, all would be refused: one that is moving from a shard to another is in both for a moment.
+        let mut seen = HashSet::new();
+        let keys = keys.iter().filter(|key| seen.insert(*key));
+        let keys = keys.map(|key| {
+            Item::from([("event".to_owned(), s(key.event.as_str())), ("item".to_owned(), s(key.endpoint.as_str()))])
+        });
+        let keys: Vec<Item> = keys.collect();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).projection_expression("since_ms, due_ms");
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.table, wanted.build().map_err(StoreError::unbuilt(OPERATION))?)
+            .send()
+            .await
+            .map_err(StoreError::failed(OPERATION))?;
+        let items: Vec<Item> = answer.responses.unwrap_or_default().into_values().flatten().collect();
+        let waiting = items.iter().filter(|item| item.contains_key("due_ms"));
+        let since = waiting.filter_map(|item| Reading::new(TABLE, item).maybe_number("since_ms"));
+        Ok(since.min().map(Timestamp::from_millis))
     }
 
     /// Notes that a message was sent for a waiting delivery: it is queued, in the index among what falls due by itself,

@@ -1,5 +1,6 @@
 //! How each curve is played, or reckoned.
 
+mod age;
 mod dispatch;
 mod fanout;
 mod keys;
@@ -38,6 +39,7 @@ impl From<Vec<Line>> for Run {
 /// There is no such curve, or the stack cannot be made.
 pub async fn play(name: &str, size: Size) -> Result<Run, Error> {
     match name {
+        "age" => age::play(size).await,
         "dispatch" => dispatch::play(size).await,
         "fanout" => fanout::play(size).await,
         "keys" => keys::play(size).await,

@@ -9,10 +9,8 @@ use stack_tests::world::{Plan, WITHINGS_MS, World};
 
 use super::{Run, quiet, steady};
 use crate::curve::Line;
+use crate::defaults::{MOST_ALLOWED, numbers};
 use crate::{Error, Size};
-
-/// The most that the template lets `WithingsLimit` be.
-const LIMIT: u16 = 30_000;
 
 /// Notifications for each fetcher: six batches of ten.
 const EACH: usize = 60;
@@ -22,11 +20,12 @@ const SLOW_MS: [u64; 2] = [450, 550];
 
 pub(super) async fn play(size: Size) -> Result<Run, Error> {
     let fetchers: &[usize] = size.of(&[2, 4, 8, 16], &[2]);
+    let limit = numbers()?.get(MOST_ALLOWED).copied().unwrap_or_default() as u16;
     let mut lines = Vec::new();
     for (name, withings_ms) in [("calls of 200 ms", WITHINGS_MS), ("calls of 1 s", SLOW_MS)] {
         let mut line = Line::new(name);
         for fetchers in fetchers {
-            if let Some(per_second) = rate(*fetchers, withings_ms).await? {
+            if let Some(per_second) = rate(*fetchers, withings_ms, limit).await? {
                 line.add(*fetchers as f64, per_second * 60.0);
             }
         }
@@ -35,10 +34,10 @@ pub(super) async fn play(size: Size) -> Result<Run, Error> {
     Ok(lines.into())
 }
 
-async fn rate(fetchers: usize, withings_ms: [u64; 2]) -> Result<Option<f64>, Error> {
+async fn rate(fetchers: usize, withings_ms: [u64; 2], limit: u16) -> Result<Option<f64>, Error> {
     let mut parameters = quiet();
     parameters.push(("PullsConcurrency", fetchers.to_string()));
-    let plan = Plan { people: EACH * fetchers, limit: LIMIT, parameters, withings_ms, ..Plan::default() };
+    let plan = Plan { people: EACH * fetchers, limit, parameters, withings_ms, ..Plan::default() };
     let world = World::of(&plan).await?;
     for function in ["fetcher", "fanout", "dispatcher"] {
         world.stack.pause(function);

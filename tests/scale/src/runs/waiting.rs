@@ -189,3 +189,14 @@ async fn parked(fleet: &Fleet) -> Result<u64, Error> {
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defaults::numbers;
+
+    #[test]
+    fn the_cap_that_is_played_is_the_templates_default() {
+        assert_eq!(numbers().unwrap()["InFlightLimit"], IN_FLIGHT as f64);
+    }
+}

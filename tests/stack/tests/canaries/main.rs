@@ -1,20 +1,21 @@
-//! No secret, no name and no health value is logged, whatever goes wrong and at whatever level the functions log. A
-//! program of its own: whether a line is logged at all is decided once for a process.
+//! No secret, no name and no health value is logged or put into a span, whatever goes wrong and at whatever level the
+//! functions log. A program of its own: whether a line is logged at all is decided once for a process.
 
 #![expect(clippy::unwrap_used, reason = "in tests a failed unwrap is the failure we want to see")]
 
 mod log;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use afferent_function::MOST_VERBOSE;
 use afferent_local::dynamodb::Fault as Trouble;
-use afferent_local::network::Reply;
+use afferent_local::network::{Collector, Reply};
 use afferent_local::{CALLBACK_SECRET, FRONT_HOST, Setup, plant};
 use afferent_play::seed::Seeder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use stack_tests::{RECEIVER_HOST, Rig};
 use withings_simulator::{Fault, FaultKind, Measure, MeasureGroup, Notify, Settings};
@@ -35,8 +36,12 @@ const ERROR: &str = "canary-in-an-error-of-somebody-elses";
 /// Longer than anything that needs the keeper's next look.
 const SOON: Duration = Duration::from_secs(300);
 
+/// Where the spans go.
+const COLLECTOR: &str = "collector.example";
+
 struct Play {
     rig: Rig,
+    collector: Collector,
     key: String,
     /// What was answered to callers who had done something wrong.
     problems: Vec<String>,
@@ -45,9 +50,13 @@ struct Play {
 
 impl Play {
     async fn start() -> Self {
-        let rig = Rig::of(Setup { seed: 77, ..Setup::default() }, Settings::default()).await;
+        let parameters = [("OtlpEndpoint".to_owned(), format!("https://{COLLECTOR}"))].into();
+        let setup = Setup { seed: 77, sampled: true, parameters, ..Setup::default() };
+        let rig = Rig::of(setup, Settings::default()).await;
+        let collector = Collector::answering(StatusCode::OK);
+        rig.stack.network.put(COLLECTOR, Arc::new(collector.clone()));
         let key = Seeder::new(&rig.stack.rim, &rig.stack.template.place.stack).key("canaries").await.unwrap();
-        Self { rig, key, problems: Vec::new(), statuses: Vec::new() }
+        Self { rig, collector, key, problems: Vec::new(), statuses: Vec::new() }
     }
 
     async fn ask(&mut self, method: Method, path: &str, body: &str) -> Value {
@@ -219,7 +228,7 @@ impl Play {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_secret_no_name_and_no_health_value_is_logged_at_any_level_that_functions_log() {
+async fn no_secret_no_name_and_no_health_value_is_in_a_span_or_logged_at_any_level_that_functions_log() {
     let lines = log::listen(MOST_VERBOSE);
     for (value, meant) in WEIGHTS {
         plant("a weight", meant);
@@ -257,7 +266,12 @@ async fn no_secret_no_name_and_no_health_value_is_logged_at_any_level_that_funct
     assert!(leaks.is_empty(), "logged: {leaks:#?}");
     let metrics = play.rig.stack.metrics.lines();
     assert!(!metrics.is_empty(), "nothing was counted");
-    for (what, text) in [("a problem", &play.problems), ("a line of metrics", &metrics)] {
+    let spans = play.collector.spans();
+    for name in ["ingest", "fetcher", "pull", "call", "fanout", "events", "dispatcher", "attempt", "api"] {
+        assert!(spans.iter().any(|(span, _)| span == name), "nothing was told of {name}");
+    }
+    let spans: Vec<String> = play.collector.told().iter().map(|told| told.document.to_string()).collect();
+    for (what, text) in [("a problem", &play.problems), ("a line of metrics", &metrics), ("a span", &spans)] {
         let leak = canaries.iter().find(|(_, value)| text.iter().any(|text| text.contains(value)));
         assert!(leak.is_none(), "{what} shows {}", leak.unwrap().0);
     }

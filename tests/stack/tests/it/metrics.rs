@@ -111,6 +111,8 @@ async fn when_nothing_happens_the_heart_beats_each_minute_and_the_gauges_are_at_
         Metric::OldestPullAge,
         Metric::DeliveriesOverdue,
         Metric::OldestUndeliveredAge,
+        Metric::OldestWaitingAge,
+        Metric::ParkedNow,
         Metric::BreakersOpen,
         Metric::InFlight,
         Metric::Unaccounted,
@@ -203,6 +205,8 @@ async fn a_dead_endpoint_shows_as_waits_as_an_exhausted_delivery_and_many_of_the
     assert_eq!(kept.sum(Metric::BreakersOpened), 1);
     assert!(kept.sum(Metric::DeliveriesParked) > 0);
     assert_eq!(kept.last(Metric::BreakersOpen), Some(1));
+    assert!(kept.last(Metric::ParkedNow) > Some(0), "what it keeps back is parked");
+    assert!(kept.last(Metric::OldestWaitingAge) > Some(1_800), "for the better part of an hour, and nothing is late");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! Rounds of all accounts: after the callback secret was changed, and after the tables were restored from a backup.
 
+mod many;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use afferent_local::Setup;
 use afferent_store::item::Item;
 use serde_json::json;
 use stack_tests::{Rig, callback};
-use withings_simulator::{Settings, sample};
+use withings_simulator::{Settings, Userid, sample};
 
 use crate::links::of_kind;
 
@@ -60,10 +62,29 @@ async fn round(rig: &Rig, id: &RoundId) -> Round {
     rig.connections.round(id).await.unwrap().unwrap()
 }
 
-/// The categories that this URL is subscribed to.
+/// The categories that this URL is subscribed to, of the rig's person.
 fn subscribed(rig: &Rig, url: &str) -> BTreeSet<u16> {
+    subscribed_of(rig, rig.person.userid, url)
+}
+
+fn subscribed_of(rig: &Rig, userid: Userid, url: &str) -> BTreeSet<u16> {
     let all = rig.withings.notifier().subscriptions();
-    all.iter().filter(|one| one.userid.is_some() && one.callbackurl == url).map(|one| one.appli).collect()
+    all.iter().filter(|one| one.userid == Some(userid) && one.callbackurl == url).map(|one| one.appli).collect()
+}
+
+/// The digests of the secret that the rig's callback URL has and of [`ANOTHER`], as the template takes them.
+fn both_secrets() -> String {
+    [afferent_local::CALLBACK_SECRET, ANOTHER].map(|secret| hash(&Secret::new(secret))).join(",")
+}
+
+/// From now on the callback URL has another secret; the new URL.
+fn change_secret(rig: &Rig) -> String {
+    let fresh = callback().replace(afferent_local::CALLBACK_SECRET, ANOTHER);
+    let secret = json!({
+        "client_id": "simulatedclient", "client_secret": "simulatedsecret", "callback_url": fresh,
+    });
+    assert!(rig.stack.secrets.put(&format!("{}/withings", rig.stack.template.place.stack), &secret.to_string()));
+    fresh
 }
 
 /// Everything that is in the tables now.
@@ -97,15 +118,10 @@ async fn restore(rig: &Rig, backup: &BTreeMap<&'static str, Vec<Item>>) {
 
 #[tokio::test(start_paused = true)]
 async fn after_the_callback_secret_changed_a_round_moves_every_subscription_and_says_when_the_old_one_may_go() {
-    let digests = [afferent_local::CALLBACK_SECRET, ANOTHER].map(|secret| hash(&Secret::new(secret)));
-    let rig = rig_with(281, &[("CallbackSecretSha256", &digests.join(","))]).await;
+    let rig = rig_with(281, &[("CallbackSecretSha256", &both_secrets())]).await;
     let before = subscribed(&rig, &callback());
     assert!(before.len() > 10);
-    let fresh = callback().replace(afferent_local::CALLBACK_SECRET, ANOTHER);
-    let secret = json!({
-        "client_id": "simulatedclient", "client_secret": "simulatedsecret", "callback_url": fresh,
-    });
-    assert!(rig.stack.secrets.put(&format!("{}/withings", rig.stack.template.place.stack), &secret.to_string()));
+    let fresh = change_secret(&rig);
     let id = begin(&rig, Cause::Callback).await;
     tokio::time::sleep(30 * MINUTE).await;
     let round = round(&rig, &id).await;

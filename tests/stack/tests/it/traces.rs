@@ -1,16 +1,14 @@
 //! One trace, from the invocation that took a notification to the webhooks that it leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use afferent_http::HttpError;
 use afferent_local::Setup;
-use afferent_local::network::{Host, Reply};
+use afferent_local::network::{Collector, Reply};
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::StatusCode;
 use local_sqs::Receive;
 use serde_json::Value;
 use stack_tests::Rig;
@@ -101,6 +99,28 @@ async fn the_trace_of_a_notification_goes_to_its_record_its_delivery_and_each_of
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_invocation_of_fanout_did_for_several_traces_is_found_by_the_name_of_each() {
+    let rig = recorded(907).await;
+    rig.stack.pause("fanout");
+    for appli in [1, 2, 4] {
+        sample::play(&rig.withings, &rig.person, appli).unwrap();
+        tokio::time::sleep(SOON).await;
+    }
+    let lines = rig.stack.metrics.lines().len();
+    rig.stack.resume("fanout");
+    rig.settle(SOON).await;
+    let written = rig.stack.metrics.lines().split_off(lines);
+    let written = written.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let named: Vec<String> = written
+        .filter(|line| line["function"] == "fanout")
+        .filter_map(|line| Some(line["trace"].as_str()?.into()))
+        .collect();
+    let begun = Trace(&rig).begun();
+    let known = |line: &String| line.split(' ').filter(|name| begun.contains(*name)).count();
+    assert!(named.iter().map(known).max() >= Some(3), "{named:?} of {begun:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pull_that_waits_for_withings_goes_on_in_the_trace_of_what_it_waits_for() {
     let rig = recorded(902).await;
     let trace = Trace(&rig);
@@ -155,58 +175,26 @@ fn bytes_of(value: &AttributeValue) -> usize {
     }
 }
 
-/// A collector of OpenTelemetry: keeps what it is sent, and answers with a status.
-#[derive(Clone)]
-struct Collector {
-    status: u16,
-    sent: Arc<Mutex<Vec<(String, Value)>>>,
-}
-
-impl Collector {
-    /// Every span: its name, and the span itself.
-    fn spans(&self) -> Vec<(String, Value)> {
-        let mut spans = Vec::new();
-        for (_, document) in &*self.sent.lock().unwrap() {
-            let scopes = &document["resourceSpans"][0]["scopeSpans"][0]["spans"];
-            spans.extend(scopes.as_array().unwrap().iter().map(|span| (text(&span["name"]), span.clone())));
-        }
-        spans
-    }
-}
-
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-impl Host for Collector {
-    fn answer(&self, request: Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, HttpError>> {
-        let document = serde_json::from_slice(request.body()).unwrap();
-        self.sent.lock().unwrap().push((request.uri().path().to_owned(), document));
-        let status = self.status;
-        Box::pin(async move {
-            let mut response = Response::new(Bytes::from_static(b"{}"));
-            *response.status_mut() = status.try_into().unwrap();
-            Ok(response)
-        })
-    }
-}
-
-async fn exporting(seed: u64, status: u16) -> (Rig, Collector) {
+async fn exporting(seed: u64, status: StatusCode) -> (Rig, Collector) {
     let parameters = [("OtlpEndpoint".to_owned(), format!("https://{COLLECTOR}"))].into();
     let rig = Rig::of(Setup { seed, sampled: true, parameters, ..Setup::default() }, Settings::default()).await;
-    let collector = Collector { status, sent: Arc::default() };
+    let collector = Collector::answering(status);
     rig.stack.network.put(COLLECTOR, Arc::new(collector.clone()));
     (rig, collector)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_collector_is_told_the_spans_of_a_notification_in_one_trace() {
-    let (rig, collector) = exporting(905, 200).await;
+    let (rig, collector) = exporting(905, StatusCode::OK).await;
     rig.receiver.next([Reply::Status(500)]);
     sample::play(&rig.withings, &rig.person, 2).unwrap();
     let tally = rig.settle(SOON).await;
     assert_eq!((tally.records, tally.delivered), (1, 1));
-    assert!(collector.sent.lock().unwrap().iter().all(|(path, _)| path == "/v1/traces"));
+    assert!(collector.told().iter().all(|told| told.path == "/v1/traces"));
 
     let spans = collector.spans();
     let trace = text(&spans.iter().find(|(name, _)| name == "ingest").unwrap().1["traceId"]);
@@ -242,10 +230,10 @@ async fn a_collector_is_told_the_spans_of_a_notification_in_one_trace() {
 
 #[tokio::test(start_paused = true)]
 async fn a_collector_that_fails_or_is_not_there_costs_nothing_but_its_spans() {
-    let (rig, collector) = exporting(906, 503).await;
+    let (rig, collector) = exporting(906, StatusCode::SERVICE_UNAVAILABLE).await;
     sample::play(&rig.withings, &rig.person, 2).unwrap();
     assert_eq!(rig.settle(SOON).await.delivered, 1);
-    let asked = collector.sent.lock().unwrap().len();
+    let asked = collector.told().len();
     assert!((1..10).contains(&asked), "after a failure it is left alone for a while: {asked}");
 
     rig.stack.network.remove(COLLECTOR);
@@ -253,5 +241,5 @@ async fn a_collector_that_fails_or_is_not_there_costs_nothing_but_its_spans() {
     sample::play(&rig.withings, &rig.person, 2).unwrap();
     let tally = rig.settle(SOON).await;
     assert_eq!((tally.open(), tally.delivered > 1), (0, true));
-    assert_eq!(collector.sent.lock().unwrap().len(), asked);
+    assert_eq!(collector.told().len(), asked);
 }

@@ -124,3 +124,30 @@ async fn a_delivery_of_a_later_version_is_neither_made_nor_lost() {
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(rig.receiver.seen().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_endpoint_of_a_later_version_would_get_waits_for_functions_that_know_what_it_wants() {
+    // Within the day that the stream keeps a change, and after it.
+    for (seed, waits) in [(613, 6 * HOUR), (614, 30 * HOUR)] {
+        let rig = Rig::start(seed).await;
+        let set = async |version: u32| {
+            let update = rig.client.update_item().table_name(rig.name("endpoints"));
+            let update = update.key("endpoint", s(rig.registered.endpoint.as_str())).key("item", s("endpoint"));
+            let update = update.update_expression("SET v = :v").expression_attribute_values(":v", n(version));
+            update.condition_expression("attribute_exists(endpoint)").send().await.unwrap();
+        };
+        set(2).await;
+        sample::play(&rig.withings, &rig.person, 2).unwrap();
+        tokio::time::sleep(waits).await;
+        let (records, _) = rig.tables.records.page(&rig.connection.user, None, None, 10).await.unwrap();
+        assert_eq!((records.len(), deliveries(&rig).await.len()), (1, 0), "{waits:?}");
+
+        set(1).await;
+        // The daily comparison too, which finds what the stream has forgotten, and nothing twice.
+        tokio::time::sleep(2 * DAY).await;
+        let [(_, state)] = <[_; 1]>::try_from(deliveries(&rig).await).unwrap();
+        assert_eq!((state.as_str(), rig.receiver.seen().len()), ("delivered", 1), "{waits:?}");
+        let events = rig.tables.events.entries(&rig.connection.user, u64::MAX, 10).await.unwrap();
+        assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1], "{waits:?}");
+    }
+}

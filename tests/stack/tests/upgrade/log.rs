@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::sync::Once;
 
 use serde_json::Value;
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -36,14 +36,13 @@ impl MakeWriter<'_> for Lines {
     }
 }
 
-/// Keeps what is logged from now on as a warning or an error.
-pub fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let log = tracing_subscriber::fmt().json().without_time().with_max_level(LevelFilter::WARN);
-        log.with_writer(Lines).init();
-    });
+/// Keeps what this thread logs as a warning or an error, until the guard is dropped. For the thread alone: for the process
+/// somebody else may keep it, whoever looks at the logs of the whole run.
+#[must_use]
+pub fn listen() -> DefaultGuard {
     LINES.take();
+    let log = tracing_subscriber::fmt().json().without_time().with_max_level(LevelFilter::WARN);
+    tracing::subscriber::set_default(log.with_writer(Lines).finish())
 }
 
 /// The errors since then that this thread logged: module and message.

@@ -34,7 +34,7 @@ fn today_s_functions_go_on_with_what_every_release_left_and_bring_it_to_its_end(
 }
 
 async fn go_on(release: Release) {
-    log::listen();
+    let _listening = log::listen();
     let world = World::of(&release).await;
     world.run().await;
     let replay = Replay { release, world };

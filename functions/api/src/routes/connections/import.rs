@@ -128,7 +128,8 @@ struct Outcome {
 /// Why one was refused.
 #[derive(Serialize, ToSchema)]
 struct Reason {
-    /// `bad-field`, `duplicate_connection`, `erasing` (the person is being erased), or `unavailable` (the same again is right).
+    /// `bad-field`, `duplicate_connection`, `too-many-connections` (a user has 100 at most), `erasing` (the person is being
+    /// erased), or `unavailable` (the same again is right).
     #[serde(rename = "type")]
     #[schema(example = "bad-field")]
     kind: &'static str,
@@ -152,16 +153,15 @@ struct Reason {
     security(("key" = ["write"])),
     responses((status = 200, description = "What came of each.", body = Imported))
 )]
-async fn import_connections(State(app): State<Shared>, _: Writer, Body(imports): Body<Imports>) -> Answer {
+async fn import_connections(State(app): State<Shared>, Writer(caller): Writer, Body(imports): Body<Imports>) -> Answer {
     if imports.connections.is_empty() || imports.connections.len() > MOST {
         return Err(Problem::field("connections", "a list of 1 to 100 connections"));
     }
-    let until = app.consents.import_until();
     let mut connections = Vec::with_capacity(imports.connections.len());
     for new in imports.connections {
         let reference_id = new.reference_id.clone();
         let outcome = match new.checked() {
-            Ok(brought) => match app.consents.import(brought, until).await? {
+            Ok(brought) => match app.consents.import(brought, caller.until).await? {
                 Ok(done) => {
                     let result = if done.already { "already" } else { IMPORTED };
                     let (user, connection) = (Some(done.user), Some(done.connection));
@@ -202,6 +202,7 @@ fn why(error: &NotImported) -> Reason {
             field: None,
             detail: "the Withings account is connected for another user".to_owned(),
         },
+        NotImported::TooMany => said(&Problem::too_many_connections()),
         NotImported::Erasing => said(&Problem::from(StoreError::Erasing)),
         NotImported::Unavailable => said(&Problem::Unavailable("there was no time for it, or a table is out of reach")),
     }

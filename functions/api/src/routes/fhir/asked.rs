@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use afferent_domain::Timestamp;
 use afferent_domain::grant::Grant;
 use afferent_domain::id::UserId;
 use afferent_fhir::id;
@@ -80,6 +81,11 @@ impl Searching {
         user.ok_or(Problem::NotFound("patient"))
     }
 
+    /// Until when there is time to count.
+    pub(crate) fn until(&self) -> Timestamp {
+        self.caller.until
+    }
+
     /// Whether the key is for this user.
     pub(crate) fn sees(&self, user: &UserId) -> bool {
         self.caller.sees(user, "patient").is_ok()
@@ -126,6 +132,11 @@ pub(crate) fn refused(refused: Refused) -> Problem {
         "_format" => form::none(),
         _ => Problem::field(refused.parameter, refused.expected),
     }
+}
+
+/// There was no time left to count all of it: a total is all that match or nothing.
+pub(crate) const fn no_time() -> Problem {
+    Problem::Unavailable("there was no time to count all of it: name fewer by date, code or id")
 }
 
 /// More is to be counted than can be.

@@ -91,10 +91,10 @@ async fn patients(
 }
 
 async fn count_patients(app: &App, asked: &Searching, common: &Common) -> Result<usize, Problem> {
-    let (mut tally, mut after) = (Tally::default(), None);
+    let (mut tally, mut after) = (Tally::until(asked.until()), None);
     loop {
         let (found, next) = patients(app, asked, common, after.as_ref(), MOST).await?;
-        if let Some(total) = tally.add(found.len(), next.is_some())? {
+        if let Some(total) = tally.add(found.len(), next.is_some(), app.now())? {
             return Ok(total);
         }
         after = next;
