@@ -10,7 +10,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::Problem;
 use crate::routes::BODY_LIMIT;
@@ -88,9 +88,10 @@ fn unreadable(error: BytesRejection) -> Problem {
 /// Reads JSON.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| match error.inner().classify() {
-        serde_json::error::Category::Data => wrong(&error, "body"),
-        _ => broken(error.inner()),
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        // Of something else in the place of a name serde_json says that the text is no JSON.
+        let is_json = error.inner().is_data() || serde_json::from_str::<IgnoredAny>(text).is_ok();
+        if is_json { wrong(&error, "body") } else { broken(error.inner()) }
     })?;
     reader.end().map_err(|error| broken(&error))?;
     Ok(value)
@@ -130,7 +131,9 @@ fn wrong<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>, whole: &st
     // "invalid type: string "…", expected …": only the latter half holds nothing of what was given.
     let expected = match message.split_once(", expected ") {
         Some((_, expected)) => expected.to_owned(),
-        None if message.starts_with("invalid ") => "a value of another form".to_owned(),
+        None if message.starts_with("invalid ") || message.starts_with("expected ") => {
+            "a value of another form".to_owned()
+        }
         None => message.to_owned(),
     };
     Problem::field(field, expected)
@@ -262,6 +265,13 @@ mod tests {
         label: String,
         limit: Option<u16>,
         inner: Option<Inner>,
+        colours: Option<Vec<Colour>>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Colour {
+        Red,
     }
 
     #[derive(Debug, serde::Deserialize)]
@@ -293,6 +303,9 @@ mod tests {
             (r#"{"label":"a","inner":{}}"#, "inner.url"),
             (r#"{"label":"a","inner":{"url":"b","colour":"s3cret"}}"#, "inner.colour"),
             (r#"{"label":"a","label":"b"}"#, "label"),
+            (r#"{"label":"a","colours":["red","s3cret"]}"#, "colours[1]"),
+            (r#"{"label":"a","colours":["red",70000]}"#, "colours[1]"),
+            (r#"{"label":"a","colours":["red",70000}"#, "body"),
         ] {
             let (named, expected) = refused(text);
             assert_eq!(named, field, "{text}: {expected}");
