@@ -114,7 +114,7 @@ def test_every_route_of_the_api_may_do_what_it_does(outcome: Outcome) -> None:  
             form = {what: value.format(**known) for what, value in FORMS[name].items()}
             body = urllib.parse.urlencode(form).encode()
         else:
-            body = json.dumps(BODIES[name]).encode() if "requestBody" in operation else None
+            body = json.dumps(BODIES.get(name, {})).encode() if "requestBody" in operation else None
         if body is None and method == "POST":
             body = b""
         return outcome.api.call(method, address, body, key)
