@@ -91,19 +91,8 @@ impl Events {
     /// # Errors
     /// DynamoDB fails, or an item is not one of ours.
     pub async fn erasable(&self, user: &UserId, after: u64, limit: u16) -> Result<Vec<Event>, StoreError> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("journal = :journal AND #sequence > :after")
-            .expression_attribute_names("#sequence", "sequence")
-            .expression_attribute_values(":journal", s(user.as_str()))
-            .expression_attribute_values(":after", n(after))
-            .limit(i32::from(limit.max(1)))
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
+        let query = self.behind(user, after).limit(i32::from(limit.max(1)));
+        let page = query.send().await.map_err(StoreError::failed("Query"))?;
         page.items().iter().map(|item| read_event(user, item)).collect()
     }
 

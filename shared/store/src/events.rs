@@ -30,6 +30,7 @@ use afferent_domain::event::Event;
 use afferent_domain::id::{EndpointId, EventId, RecordId, UserId};
 use afferent_domain::record::SyncKind;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use items::{marker_journal, read_event};
 
@@ -178,6 +179,18 @@ impl Events {
         Ok(answer.item)
     }
 
+    /// Asks for the events of a journal after number `after`, in their order.
+    pub(crate) fn behind(&self, user: &UserId, after: u64) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("journal = :journal AND #sequence > :after")
+            .expression_attribute_names("#sequence", "sequence")
+            .expression_attribute_values(":journal", s(user.as_str()))
+            .expression_attribute_values(":after", n(after))
+    }
+
     /// Up to `limit` events of `user` after number `after`. A number that is missing between them was erased, or has just
     /// expired.
     ///
@@ -186,19 +199,8 @@ impl Events {
     pub async fn after(&self, user: &UserId, after: u64, limit: u16) -> Result<After, StoreError> {
         // Before the events: an event that is appended between the two would else look like one that is gone.
         let head = self.head(user).await?.unwrap_or_default();
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("journal = :journal AND #sequence > :after")
-            .expression_attribute_names("#sequence", "sequence")
-            .expression_attribute_values(":journal", s(user.as_str()))
-            .expression_attribute_values(":after", n(after))
-            .limit(i32::from(limit.max(1)))
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
+        let query = self.behind(user, after).limit(i32::from(limit.max(1)));
+        let answer = query.send().await.map_err(StoreError::failed("Query"))?;
         let events: Vec<Event> = answer.items().iter().map(|item| read_event(user, item)).collect::<Result<_, _>>()?;
         Ok(match events.first() {
             // The numbers have no gaps, so a gap is what the TTL took.

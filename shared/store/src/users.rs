@@ -16,6 +16,7 @@ use std::collections::HashMap;
 
 use afferent_domain::Timestamp;
 use afferent_domain::id::{ConnectionId, UserId};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Select, TransactWriteItem};
 use futures_util::future::try_join_all;
@@ -146,21 +147,8 @@ impl Connections {
     pub async fn of_user(&self, user: &UserId) -> Result<Vec<Connection>, StoreError> {
         let (mut found, mut start) = (Vec::new(), None);
         loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
-                .expression_attribute_names("#owner", "owner")
-                .expression_attribute_names("#item", "item")
-                .expression_attribute_values(":owner", s(format!("user#{user}")))
-                .expression_attribute_values(":prefix", s("connection#"))
-                .limit(PAGE)
-                .set_exclusive_start_key(start)
-                .consistent_read(true)
-                .send()
-                .await
-                .map_err(StoreError::failed("Query"))?;
+            let query = self.connections_of(user, None).limit(PAGE).set_exclusive_start_key(start);
+            let page = query.send().await.map_err(StoreError::failed("Query"))?;
             found.extend(self.found(page.items()).await?);
             start = page.last_evaluated_key;
             if start.is_none() {
@@ -179,22 +167,8 @@ impl Connections {
         from: Option<&ConnectionId>,
         limit: u16,
     ) -> Result<(Vec<Connection>, Option<ConnectionId>), StoreError> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            // `$` is the character after `#`.
-            .key_condition_expression("#owner = :owner AND #item BETWEEN :from AND :end")
-            .expression_attribute_names("#owner", "owner")
-            .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":owner", s(format!("user#{user}")))
-            .expression_attribute_values(":from", s(format!("connection#{}", from.map_or("", ConnectionId::as_str))))
-            .expression_attribute_values(":end", s("connection$"))
-            .limit(i32::from(limit) + 1)
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
+        let query = self.connections_of(user, from).limit(i32::from(limit) + 1);
+        let page = query.send().await.map_err(StoreError::failed("Query"))?;
         let (entries, following) = page.items().split_at(page.items().len().min(usize::from(limit)));
         let id = |entry| Reading::new(TABLE, entry).text("connection").map(ConnectionId::from);
         Ok((self.found(entries).await?, following.first().map(id).transpose()?))
@@ -205,22 +179,24 @@ impl Connections {
     /// # Errors
     /// DynamoDB fails.
     pub async fn count_of_user(&self, user: &UserId, most: u16) -> Result<u16, StoreError> {
-        let page = self
-            .client
+        let query = self.connections_of(user, None).select(Select::Count).limit(i32::from(most));
+        let page = query.send().await.map_err(StoreError::failed("Query"))?;
+        Ok(u16::try_from(page.count).unwrap_or(most))
+    }
+
+    /// Asks for the entries of a user's connections, in the order of their ids, from `from` on.
+    fn connections_of(&self, user: &UserId, from: Option<&ConnectionId>) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("#owner = :owner AND begins_with(#item, :prefix)")
+            // `$` is the character after `#`.
+            .key_condition_expression("#owner = :owner AND #item BETWEEN :from AND :end")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#item", "item")
             .expression_attribute_values(":owner", s(format!("user#{user}")))
-            .expression_attribute_values(":prefix", s("connection#"))
-            .select(Select::Count)
-            .limit(i32::from(most))
+            .expression_attribute_values(":from", s(format!("connection#{}", from.map_or("", ConnectionId::as_str))))
+            .expression_attribute_values(":end", s("connection$"))
             .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::failed("Query"))?;
-        Ok(u16::try_from(page.count).unwrap_or(most))
     }
 
     /// Up to `limit` connections of all users after `after`, in the order of their ids, and the one to go on after.

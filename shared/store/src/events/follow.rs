@@ -78,19 +78,8 @@ impl Events {
     /// Writes the markers of events that lie after `after`, and moves the head: their writer is still at it, or dead.
     pub(super) async fn catch_up(&self, user: &UserId, mut after: u64) -> Result<(), StoreError> {
         loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .key_condition_expression("journal = :journal AND #sequence > :after")
-                .expression_attribute_names("#sequence", "sequence")
-                .expression_attribute_values(":journal", s(user.as_str()))
-                .expression_attribute_values(":after", n(after))
-                .limit(i32::try_from(MOST).unwrap_or(i32::MAX))
-                .send()
-                .await
-                .map_err(StoreError::failed("Query"))?;
+            let query = self.behind(user, after).limit(i32::try_from(MOST).unwrap_or(i32::MAX));
+            let page = query.send().await.map_err(StoreError::failed("Query"))?;
             let Some(last) = page.items().last() else { return Ok(()) };
             after = Reading::new(super::TABLE, last).number("sequence")?;
             let markers = page.items().iter().map(|item| marker_of(user, item)).collect::<Result<_, _>>()?;
